@@ -1,0 +1,54 @@
+"""Byzer Lab: the LLM workbench inside JupyterLab.
+
+Importing it is cheap: names are loaded when they are first used, and Ray, torch and transformers
+are imported by workers only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from byzer_lab.bundled import bundled_model
+    from byzer_lab.client.byzer_llm import ByzerLLM
+    from byzer_lab.client.types import InferBackend, LLMRequest, LLMResponse
+    from byzer_lab.cluster.connect import connect_cluster
+    from byzer_lab.errors import ByzerLabError
+
+__all__ = [
+    "ByzerLLM",
+    "ByzerLabError",
+    "InferBackend",
+    "LLMRequest",
+    "LLMResponse",
+    "bundled_model",
+    "connect_cluster",
+]
+
+_HOMES = {
+    "ByzerLLM": "byzer_lab.client.byzer_llm",
+    "ByzerLabError": "byzer_lab.errors",
+    "InferBackend": "byzer_lab.client.types",
+    "LLMRequest": "byzer_lab.client.types",
+    "LLMResponse": "byzer_lab.client.types",
+    "bundled_model": "byzer_lab.bundled",
+    "connect_cluster": "byzer_lab.cluster.connect",
+    # what IPython and Jupyter look for by name
+    "load_ipython_extension": "byzer_lab_magics",
+    "unload_ipython_extension": "byzer_lab_magics",
+    "_jupyter_labextension_paths": "byzer_lab.jupyter",
+    "_jupyter_server_extension_points": "byzer_lab.jupyter",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'byzer_lab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,273 @@
+"""What the registry keeps and every face shows: deployments, workers, operations.
+
+These are the JSON shapes of the control API (docs/http-api.md).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from byzer_lab.errors import InvalidRequestError
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+DeploymentState = Literal["queued", "starting", "loading", "ready", "failed", "draining"]
+WorkerState = Literal["queued", "starting", "loading", "ready", "draining"]
+OperationState = Literal["running", "succeeded", "failed", "cancelled"]
+
+
+class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What the user asked for. Secrets stay references such as ``${HF_TOKEN}``.
+
+    Attributes:
+        name: Name of the deployment, unique in the cluster.
+        model_path: A local folder, a hub id, or ``bundled``.
+        pretrained_model_type: The model's family; ``custom/auto`` detects it.
+        backend: Engine that runs it: a key of ``byzer_lab.engines.ENGINES`` or ``module:Class``.
+        workers: How many copies of the model.
+        worker_concurrency: Requests that one worker answers at a time.
+        queue_limit: Requests that may wait at one worker; more are refused.
+        cpus_per_worker: Ray CPUs reserved by a worker; 0 reserves none.
+        gpus_per_worker: Ray GPUs reserved by a worker, fractions allowed.
+        infer_params: Parameters of the engine.
+        load_timeout_s: Seconds a worker may take to become ready.
+    """
+
+    name: str
+    model_path: str = ""
+    pretrained_model_type: str = "custom/auto"
+    backend: str = "transformers"
+    workers: int = 1
+    worker_concurrency: int = 16
+    queue_limit: int = 256
+    cpus_per_worker: float = 0.0
+    gpus_per_worker: float = 0.0
+    infer_params: dict[str, Any] = {}
+    load_timeout_s: float = 1800.0
+
+    def check(self) -> None:
+        """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
+        if not NAME_PATTERN.fullmatch(self.name):
+            raise InvalidRequestError(
+                f"{self.name!r} can't name a deployment: use 1 to 63 letters, digits, '.', '_' or "
+                "'-', beginning with a letter or a digit."
+            )
+        bounds: list[tuple[str, float, float, float]] = [
+            ("workers", self.workers, 1, 1000),
+            ("worker_concurrency", self.worker_concurrency, 1, 100_000),
+            ("queue_limit", self.queue_limit, 0, 1_000_000),
+            ("cpus_per_worker", self.cpus_per_worker, 0, 10_000),
+            ("gpus_per_worker", self.gpus_per_worker, 0, 1_000),
+            ("load_timeout_s", self.load_timeout_s, 1, 7 * 86_400),
+        ]
+        for field, value, low, high in bounds:
+            if not low <= value <= high:
+                raise InvalidRequestError(
+                    f"{field} is {value:g}; it must be from {low:g} to {high:g}."
+                )
+
+
+class Load(msgspec.Struct):
+    """What a worker is doing now.
+
+    Attributes:
+        in_flight: Requests being answered.
+        queued: Requests waiting.
+        tokens_per_second: Tokens generated, or read by an embedding model, in the last second.
+        requests: Requests finished since the worker started.
+        memory_mb: Resident memory of the worker's process, in MiB.
+    """
+
+    in_flight: int = 0
+    queued: int = 0
+    tokens_per_second: float = 0.0
+    requests: int = 0
+    memory_mb: float = 0.0
+
+
+class WorkerRecord(msgspec.Struct, kw_only=True):
+    """One worker.
+
+    Attributes:
+        id: Unique id.
+        state: Its place in the life of a worker.
+        phase: What loading is at, such as ``loading weights``.
+        progress: Share of the phase, 0 to 1; ``None`` when it can't be known.
+        url: Where the worker listens; empty until it does.
+        node: IP address of its Ray node.
+        pid: Process id on that node.
+        load: See :class:`Load`.
+        created_at: Seconds since the epoch.
+    """
+
+    id: str
+    state: WorkerState = "queued"
+    phase: str = ""
+    progress: float | None = None
+    url: str = ""
+    node: str = ""
+    pid: int = 0
+    load: Load = msgspec.field(default_factory=Load)
+    created_at: float = 0.0
+
+
+class WorkerReport(msgspec.Struct, kw_only=True):
+    """What a worker tells the registry whenever it changes.
+
+    Attributes:
+        state, phase, progress, url, node, pid, load: See :class:`WorkerRecord`.
+        meta: What its engine says of the model, once loaded.
+    """
+
+    state: WorkerState
+    phase: str = ""
+    progress: float | None = None
+    url: str = ""
+    node: str = ""
+    pid: int = 0
+    load: Load = msgspec.field(default_factory=Load)
+    meta: dict[str, Any] = {}
+
+
+class DeploymentRecord(msgspec.Struct, kw_only=True):
+    """One deployment as the faces see it.
+
+    Attributes:
+        spec: What was asked for.
+        state: Summary of its workers' states.
+        error: The last failure's wire form, or ``None``.
+        meta: What the engine says of the model (see ``ByzerLLM.get_meta``).
+        workers: Its workers, oldest first.
+        replaced: How many workers were lost and replaced since the deploy.
+        operation: Id of the operation that is changing it now, or ``None``.
+        created_at: Seconds since the epoch.
+        rev: Revision of its last change.
+    """
+
+    spec: DeploymentSpec
+    state: DeploymentState = "queued"
+    error: dict[str, Any] | None = None
+    meta: dict[str, Any] = {}
+    workers: list[WorkerRecord] = []
+    replaced: int = 0
+    operation: str | None = None
+    created_at: float = 0.0
+    rev: int = 0
+
+
+class OperationRecord(msgspec.Struct, kw_only=True):
+    """A change under way or finished: deploy, scale or undeploy.
+
+    Attributes:
+        id: Unique id.
+        kind: What is being done.
+        deployment: On what.
+        state: ``running`` until it ended one way or another.
+        phase: What it is at.
+        progress: Share of the phase, 0 to 1; ``None`` when it can't be known.
+        error: Why it failed: an error's wire form.
+        created_at: Seconds since the epoch.
+        finished_at: Seconds since the epoch, or ``None``.
+        rev: Revision of its last change.
+    """
+
+    id: str
+    kind: Literal["deploy", "scale", "undeploy"]
+    deployment: str
+    state: OperationState = "running"
+    phase: str = ""
+    progress: float | None = None
+    error: dict[str, Any] | None = None
+    created_at: float = 0.0
+    finished_at: float | None = None
+    rev: int = 0
+
+
+class LogLine(msgspec.Struct):
+    """One line that a worker wrote.
+
+    Attributes:
+        seq: Number in the deployment's log, from 1.
+        time: Seconds since the epoch.
+        worker: Id of the worker.
+        text: The line, without its newline and without secrets.
+    """
+
+    seq: int
+    time: float
+    worker: str
+    text: str
+
+
+class Resources(msgspec.Struct):
+    """An amount of one resource in the cluster: what there is and what is reserved."""
+
+    total: float = 0.0
+    used: float = 0.0
+
+
+class ClusterRecord(msgspec.Struct, kw_only=True):
+    """The Ray cluster.
+
+    Attributes:
+        address: Address of the Ray head.
+        nodes: Living nodes.
+        cpus: Ray CPUs.
+        gpus: Ray GPUs.
+    """
+
+    address: str
+    nodes: int = 1
+    cpus: Resources = msgspec.field(default_factory=Resources)
+    gpus: Resources = msgspec.field(default_factory=Resources)
+
+
+class StateSnapshot(msgspec.Struct, kw_only=True):
+    """The cluster's state, or what changed in it since a revision.
+
+    Attributes:
+        epoch: Changes when the registry restarts; revisions of another epoch mean nothing.
+        rev: Revision of this snapshot.
+        full: True: everything; False: only what changed.
+        cluster: See :class:`ClusterRecord`.
+        deployments: All, or those changed since.
+        removed: Names of deployments that ended since.
+        operations: Running ones, and those that ended lately or since.
+    """
+
+    epoch: str
+    rev: int
+    full: bool
+    cluster: ClusterRecord
+    deployments: list[DeploymentRecord] = []
+    removed: list[str] = []
+    operations: list[OperationRecord] = []
+
+
+class Endpoint(msgspec.Struct):
+    """Where a worker listens.
+
+    Attributes:
+        worker: Id of the worker.
+        url: Base URL.
+    """
+
+    worker: str
+    url: str
+
+
+class Route(msgspec.Struct, kw_only=True):
+    """The ready workers of a deployment, for whoever sends requests.
+
+    Attributes:
+        deployment: Name of the deployment.
+        state: Its state, for the message when nobody is ready.
+        endpoints: Ready workers.
+    """
+
+    deployment: str
+    state: DeploymentState
+    endpoints: list[Endpoint]

@@ -1,0 +1,102 @@
+"""Secrets are named, never written down: ``${NAME}`` stands for an environment variable.
+
+A reference stays a reference in cells, specs, state and meta. The client collects the values that
+a spec refers to and sends them beside it; the worker puts them in place, and everything the worker
+writes is redacted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from byzer_lab.errors import ByzerLabError, InvalidRequestError
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+HIDDEN = "******"
+SHORTEST_REDACTED = 4
+"""A shorter value would be found in ordinary words."""
+
+
+def references(value: Any) -> set[str]:
+    """Names of all ``${NAME}`` references inside a JSON-like value."""
+    if isinstance(value, str):
+        return set(REFERENCE.findall(value))
+    if isinstance(value, Mapping):
+        return {name for item in value.values() for name in references(item)}
+    if isinstance(value, list | tuple):
+        return {name for item in value for name in references(item)}
+    return set()
+
+
+def collect(value: Any, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Look up every reference inside ``value``.
+
+    Raises:
+        InvalidRequestError: A variable is not set.
+    """
+    missing = sorted(name for name in references(value) if name not in environment)
+    if missing:
+        raise InvalidRequestError(
+            f"{', '.join(missing)} is not set in the environment; set it before you refer to it "
+            f"(in a notebook: import os; os.environ[{missing[0]!r}] = getpass.getpass())."
+        )
+    return {name: environment[name] for name in references(value)}
+
+
+def resolve(value: Any, secrets: Mapping[str, str]) -> Any:
+    """A copy of ``value`` with each reference replaced by its secret.
+
+    Raises:
+        InvalidRequestError: A value is missing.
+    """
+    missing = sorted(references(value) - secrets.keys())
+    if missing:
+        raise InvalidRequestError(
+            f"{', '.join(missing)} is referred to, but no value came with the deployment; send it "
+            "in 'secrets'."
+        )
+    if isinstance(value, str):
+        return REFERENCE.sub(lambda match: secrets[match[1]], value)
+    if isinstance(value, Mapping):
+        return {key: resolve(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve(item, secrets) for item in value]
+    return value
+
+
+class Redactor:
+    """Replaces secrets in text, and each line of a secret that has several.
+
+    Args:
+        secrets: The values to hide.
+
+    Attributes:
+        longest: Length of the longest text that it hides.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        parts = {part for secret in secrets for part in (secret, *secret.splitlines())}
+        parts = {stripped for part in parts if len(stripped := part.strip()) >= SHORTEST_REDACTED}
+        hidden = sorted(parts, key=len, reverse=True)
+        self.longest = len(hidden[0]) if hidden else 0
+        self._pattern = re.compile("|".join(map(re.escape, hidden))) if hidden else None
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def wire(self, value: Any) -> Any:
+        """Redact every text inside a JSON-like value."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, Mapping):
+            return {key: self.wire(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.wire(item) for item in value]
+        return value
+
+    def error(self, error: ByzerLabError) -> ByzerLabError:
+        """A copy of an error, redacted."""
+        return type(error)(self(error.message), **self.wire(error.details))
