@@ -1,0 +1,127 @@
+"""Finds the model before anything heavy is imported, so that a wrong path fails at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from byzer_lab.errors import EngineError, InvalidRequestError
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model is.
+
+    Attributes:
+        name: What the library is given: a folder or a hub id.
+        on_hub: It is a hub id.
+        offline: The hub is not to be asked: a folder, or a hub model that was downloaded before.
+    """
+
+    name: str
+    on_hub: bool
+    offline: bool
+
+
+def find_model(model_path: str, marks: tuple[str, ...] = ("config.json",)) -> ModelSource:
+    """Decide what a model path means.
+
+    Args:
+        model_path: A folder, or a hub id such as ``org/name``.
+        marks: Files by one of which a model's folder is known; the hub is asked for config.json.
+
+    Raises:
+        InvalidRequestError: No such folder, or no model in it, or the hub has no such model.
+        EngineError: The hub can't be reached and the model was never downloaded.
+    """
+    folder = Path(model_path).expanduser()
+    if folder.exists():
+        _check_folder(folder, marks)
+        return ModelSource(str(folder), on_hub=False, offline=True)
+    if _HUB_ID.fullmatch(model_path):
+        return _ask_hub(model_path)
+    raise InvalidRequestError(
+        f"There is no folder {str(folder.absolute())!r}. A model path is a folder with a "
+        "config.json, or a hub id, which looks like org/name.",
+        model_path=model_path,
+    )
+
+
+def _check_folder(folder: Path, marks: tuple[str, ...]) -> None:
+    if not folder.is_dir():
+        raise InvalidRequestError(
+            f"{str(folder)!r} is a file; the transformers backend needs the model's folder."
+        )
+    found = [folder / mark for mark in marks if (folder / mark).is_file()]
+    if not found:
+        names = sorted(entry.name for entry in folder.iterdir())
+        there = f"it holds {', '.join(names[:5])}" if names else "it is empty"
+        more = " and more" if len(names) > 5 else ""
+        raise InvalidRequestError(
+            f"The folder {str(folder)!r} has no {' and no '.join(marks)}, so it is no model of "
+            f"the transformers library: {there}{more}."
+        )
+    for mark in found:
+        try:
+            json.loads(mark.read_bytes())
+        except ValueError as error:
+            raise InvalidRequestError(f"{str(mark)!r} is no valid JSON: {error}.") from error
+
+
+def _ask_hub(hub_id: str) -> ModelSource:
+    """One short question, because the library retries for half a minute without a network."""
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    reason = "HF_HUB_OFFLINE is set"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
+        try:
+            answer = httpx.head(
+                f"{endpoint}/{hub_id}/resolve/main/config.json",
+                headers=_authorization(),
+                timeout=_HUB_TIMEOUT_S,
+            )
+        except httpx.HTTPError as error:
+            reason = f"{endpoint} can't be reached ({error})"
+        else:
+            _check_answer(hub_id, answer.status_code, endpoint)
+            return ModelSource(hub_id, on_hub=True, offline=False)
+    if _downloaded_before(hub_id):
+        return ModelSource(hub_id, on_hub=True, offline=True)
+    raise EngineError(
+        f"There is no folder {hub_id!r}, and as a hub id it can't be downloaded: {reason}. "
+        "Give the path of a local folder, or use 'bundled'.",
+        model_path=hub_id,
+    )
+
+
+def _authorization() -> dict[str, str]:
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return {"authorization": f"Bearer {token}"} if token else {}
+
+
+def _check_answer(hub_id: str, status: int, endpoint: str) -> None:
+    if status in (401, 403):
+        raise InvalidRequestError(
+            f"{endpoint} doesn't let this account read {hub_id!r}, or there is no such model. "
+            "Set HF_TOKEN to a token that may."
+        )
+    if status == 404:
+        raise InvalidRequestError(
+            f"There is no folder {hub_id!r}, and {endpoint} has no model of that name with a "
+            "config.json."
+        )
+
+
+def _downloaded_before(hub_id: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(hub_id, "config.json"), str)

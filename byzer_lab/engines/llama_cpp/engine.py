@@ -1,0 +1,148 @@
+"""The llama.cpp engine: one request from prompt to chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from byzer_lab.engines.answering import chunks_of, loading_errors
+from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
+from byzer_lab.engines.llama_cpp.files import find_gguf
+from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
+from byzer_lab.engines.text import AnswerText
+from byzer_lab.errors import EngineError
+from byzer_lab.types import Chunk, GenerateRequest
+
+if TYPE_CHECKING:
+    from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
+    from byzer_lab.engines.llama_cpp.context import Context
+    from byzer_lab.engines.llama_cpp.loading import Model
+    from byzer_lab.engines.llama_cpp.prompt import ChatTemplate
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    model: Model
+    context: Context
+    template: ChatTemplate | None
+    batch: ContinuousBatch
+
+
+class LlamaCppEngine:
+    """Hosts a GGUF model with llama.cpp. See :class:`byzer_lab.engines.base.Engine`.
+
+    Args:
+        config: ``infer_params`` are those of
+            :class:`byzer_lab.engines.llama_cpp.parameters.Parameters`.
+
+    Raises:
+        InvalidRequestError: A parameter is unknown or doesn't fit.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._parameters: Parameters = read_infer_params(config.infer_params)
+        self._loaded: _Loaded | None = None
+
+    def load(self, report: ReportProgress) -> None:
+        """Load the model and run a first, tiny request through it.
+
+        Raises:
+            InvalidRequestError: The path, a parameter or the model can't be used.
+            EngineError: Loading failed; the library's words are in the sentence.
+        """
+        with loading_errors(self._config.model_path):
+            self._load(report)
+
+    def _load(self, report: ReportProgress) -> None:
+        parameters = self._parameters
+        file = find_gguf(self._config.model_path)
+        report(LoadProgress("importing"))
+        from byzer_lab.engines.llama_cpp import native
+        from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
+        from byzer_lab.engines.llama_cpp.context import Context
+        from byzer_lab.engines.llama_cpp.loading import Model
+        from byzer_lab.engines.llama_cpp.prompt import ChatTemplate
+
+        native.start(verbose=parameters.verbose, numa=parameters.numa)
+        model = Model(file, parameters, report)
+        try:
+            source = model.chat_template
+            template = ChatTemplate(source, model.begin_token, model.end_token) if source else None
+            report(LoadProgress("warming up"))
+            context = Context(model, parameters, self._config.concurrency)
+            try:
+                # One step: what fails for every request fails here.
+                context.decode([(0, 0, [0], True)])
+                context.forget(0)
+            except Exception:
+                context.close()
+                raise
+        except Exception:
+            model.close()
+            raise
+        self._loaded = _Loaded(model, context, template, ContinuousBatch(context))
+
+    def meta(self) -> dict[str, Any]:
+        """What is known of the loaded model.
+
+        Beside the keys that every engine has: ``context_length`` (tokens), ``parameters`` (their
+        number), ``quantization`` (number format of the weights), ``batching``,
+        ``kv_cache_tokens`` (what the cache of all requests holds) and ``num_threads``.
+        """
+        loaded = self._ready()
+        model, context = loaded.model, loaded.context
+        return {
+            "model_deploy_type": "proprietary",
+            "backend": "llama_cpp",
+            "max_model_len": context.window,
+            "architectures": [model.architecture],
+            "support_stream": True,
+            "support_chat_template": loaded.template is not None,
+            "context_length": context.window,
+            "parameters": model.parameters,
+            "quantization": model.quantization,
+            "batching": "continuous",
+            "kv_cache_tokens": context.cells,
+            "num_threads": context.threads,
+        }
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
+        from byzer_lab.engines.llama_cpp.plan import make_plan
+
+        loaded = self._ready()
+        model, context = loaded.model, loaded.context
+        plan = make_plan(
+            request,
+            model,
+            loaded.template,
+            window=context.window,
+            cache=context.cells,
+            seed=self._parameters.seed,
+        )
+        answer = AnswerText(model.decode, request.sampling.stop)
+        chunks = chunks_of(
+            loaded.batch.stream(plan),
+            answer,
+            end_tokens=plan.end_tokens,
+            input_tokens=len(plan.prompt),
+        )
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """End the model's thread, fail what is running, and free the memory."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            await asyncio.to_thread(loaded.batch.close)
+            loaded.model.close()
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            raise EngineError("The model is not loaded, or was shut down.")
+        return self._loaded

@@ -1,0 +1,24 @@
+"""The transformers backend: chat models of the Hugging Face library, many requests at once.
+
+Importing this package loads neither torch nor transformers; ``TransformersEngine.load`` does.
+
+==================  =============================================================================
+``engine.py``       the engine: one request from prompt to chunks
+``parameters.py``   infer parameters and their checks
+``loading.py``      tokenizer and weights into memory, the library's errors as sentences
+``prompt.py``       messages or a prompt as tokens
+``plan.py``         a checked request: tokens, limits, how to choose each token
+``sampling.py``     chooses the next token of every request of a batch by its own settings
+``capacity.py``     how large the batch and its cache may be
+``batching.py``     many requests in one continuous batch
+``single.py``       one request after another, for models that can't be batched
+==================  =============================================================================
+
+What it shares with other local backends is one folder up: ``folder.py`` finds the model before
+anything heavy loads, ``precision.py`` has number formats and threads, ``progress.py`` the loading
+of weights, ``checks.py`` and ``text.py`` requests and answers.
+"""
+
+from byzer_lab.engines.transformers.engine import TransformersEngine
+
+__all__ = ["TransformersEngine"]

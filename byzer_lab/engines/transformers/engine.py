@@ -1,0 +1,158 @@
+"""The transformers engine: one request from prompt to chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol
+
+from byzer_lab.engines.answering import chunks_of, loading_errors
+from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
+from byzer_lab.engines.folder import find_model
+from byzer_lab.engines.text import AnswerText
+from byzer_lab.engines.transformers.parameters import Parameters
+from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
+from byzer_lab.errors import EngineError
+from byzer_lab.schema import read_parameters
+from byzer_lab.types import Chunk, GenerateRequest
+
+if TYPE_CHECKING:
+    from byzer_lab.engines.transformers.loading import LoadedModel
+
+log = logging.getLogger(__name__)
+
+
+class _Runner(Protocol):
+    """What brings tokens out of a model: a continuous batch, or one request at a time."""
+
+    @property
+    def longest_request(self) -> int | None:
+        """Tokens that prompt and answer may have together; ``None`` when only the window counts."""
+
+    def stream(self, plan: GenerationPlan) -> AsyncGenerator[list[int]]: ...
+
+    def close(self) -> None: ...
+
+
+class TransformersEngine:
+    """Hosts a chat model of the transformers library. See :class:`byzer_lab.engines.base.Engine`.
+
+    Args:
+        config: ``infer_params`` are those of
+            :class:`byzer_lab.engines.transformers.parameters.Parameters`.
+
+    Raises:
+        InvalidRequestError: A parameter is unknown or doesn't fit.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._parameters = read_parameters(Parameters, config.infer_params, "transformers")
+        self._loaded: LoadedModel | None = None
+        self._runner: _Runner | None = None
+        self._batching = ""
+        self._threads = 0
+
+    def load(self, report: ReportProgress) -> None:
+        """Load the model and run a first, tiny request through it.
+
+        Raises:
+            InvalidRequestError: The path, a parameter or the model can't be used.
+            EngineError: Loading failed; the library's words are in the sentence.
+        """
+        with loading_errors(self._config.model_path):
+            self._load(report)
+
+    def _load(self, report: ReportProgress) -> None:
+        parameters = self._parameters
+        source = find_model(self._config.model_path)
+        report(LoadProgress("importing"))
+        from byzer_lab.engines.precision import set_threads
+        from byzer_lab.engines.transformers.loading import load_model
+
+        self._threads = set_threads(parameters.num_threads)
+        self._loaded = load_model(source, parameters, report)
+        report(LoadProgress("warming up"))
+        self._runner, self._batching = self._start_runner(self._loaded, parameters)
+
+    def meta(self) -> dict[str, Any]:
+        """What is known of the loaded model.
+
+        Beside the keys that every engine has: ``context_length`` (tokens; -1 when nothing limits
+        it), ``parameters`` (their number), ``dtype``, ``device``, ``batching`` (``continuous`` or
+        ``single``) and ``num_threads``.
+        """
+        loaded, _ = self._ready()
+        window = loaded.context_length or -1
+        return {
+            "model_deploy_type": "proprietary",
+            "backend": "transformers",
+            "max_model_len": window,
+            "architectures": list(loaded.model.config.architectures or []),
+            "support_stream": True,
+            "support_chat_template": bool(loaded.tokenizer.chat_template),
+            "context_length": window,
+            "parameters": loaded.model.num_parameters(),
+            "dtype": str(loaded.model.dtype).removeprefix("torch."),
+            "device": str(loaded.model.device),
+            "batching": self._batching,
+            "num_threads": self._threads,
+        }
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
+        loaded, runner = self._ready()
+        plan = make_plan(request, loaded, runner.longest_request)
+        answer = AnswerText(loaded.decode, request.sampling.stop)
+        chunks = chunks_of(
+            runner.stream(plan), answer, end_tokens=plan.end_tokens, input_tokens=len(plan.prompt)
+        )
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """End the model's thread, fail what is running, and free the memory."""
+        runner, self._runner, self._loaded = self._runner, None, None
+        if runner is not None:
+            await asyncio.to_thread(runner.close)
+
+    def _ready(self) -> tuple[LoadedModel, _Runner]:
+        if self._loaded is None or self._runner is None:
+            raise EngineError("The model is not loaded, or was shut down.")
+        return self._loaded, self._runner
+
+    def _start_runner(self, loaded: LoadedModel, parameters: Parameters) -> tuple[_Runner, str]:
+        from byzer_lab.engines.transformers.batching import ContinuousBatch, why_not_batchable
+        from byzer_lab.engines.transformers.capacity import size_batch
+        from byzer_lab.engines.transformers.single import OneAtATime
+
+        reason = why_not_batchable(loaded.model)
+        if reason is None:
+            window = loaded.window
+            size = size_batch(loaded.model, window, self._config.concurrency, parameters)
+            batch = ContinuousBatch(loaded.model, size, self._config.concurrency)
+            try:
+                asyncio.run(_warm_up(batch))
+                return batch, "continuous"
+            except EngineError as error:
+                batch.close()
+                reason = error.message
+        log.warning("Requests run one at a time, not in one batch: %s", reason)
+        single = OneAtATime(loaded.model)
+        try:
+            asyncio.run(_warm_up(single))
+        except EngineError:
+            single.close()
+            raise
+        return single, "single"
+
+
+async def _warm_up(runner: _Runner) -> None:
+    """One prompt step and one decoding step: what fails for every request fails here."""
+    first = GenerationPlan("warm-up", [1], 2, frozenset(), Recipe())
+    async with aclosing(runner.stream(first)) as steps:
+        async for _ in steps:
+            pass

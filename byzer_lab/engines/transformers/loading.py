@@ -1,0 +1,194 @@
+"""Tokenizer and weights into memory, and the library's errors as one sentence each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+)
+
+from byzer_lab.engines.base import LoadProgress, ReportProgress
+from byzer_lab.engines.folder import ModelSource
+from byzer_lab.engines.precision import choose_dtype
+from byzer_lab.engines.progress import weights_reported
+from byzer_lab.engines.transformers.parameters import Parameters
+from byzer_lab.errors import EngineError, InvalidRequestError, describe
+
+# The order matters: some models with an encoder are listed as causal ones too.
+_KINDS = (
+    (MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoModelForSeq2SeqLM),
+    (MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
+    (MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModelForImageTextToText),
+)
+# Tokenizers without a limit of their own say 1e30.
+_NO_LIMIT = 10**9
+_UNLIMITED_WINDOW = 32_768
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to run.
+
+    Attributes:
+        model: The library's model, on its device, in evaluation mode.
+        tokenizer: Its tokenizer.
+        context_length: Tokens of prompt and answer together; ``None`` when nothing limits them.
+    """
+
+    model: Any
+    tokenizer: Any
+    context_length: int | None
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens the model knows."""
+        return int(self.model.config.get_text_config().vocab_size)
+
+    @property
+    def window(self) -> int:
+        """Tokens to plan for: the context window, or a long answer where nothing limits it."""
+        return self.context_length or _UNLIMITED_WINDOW
+
+    @property
+    def end_of_text(self) -> list[int]:
+        """The model's own end tokens."""
+        own = self.model.generation_config.eos_token_id
+        own = self.tokenizer.eos_token_id if own is None else own
+        return [] if own is None else [own] if isinstance(own, int) else list(own)
+
+    @cached_property
+    def special_tokens(self) -> dict[str, int]:
+        """Tokens that :meth:`decode` leaves out, by their text."""
+        added = self.tokenizer.added_tokens_decoder
+        return {token.content: number for number, token in added.items() if token.special}
+
+    def decode(self, tokens: list[int]) -> str:
+        """Text of tokens, special ones left out."""
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        return text
+
+
+def load_model(source: ModelSource, parameters: Parameters, report: ReportProgress) -> LoadedModel:
+    """Load configuration, tokenizer and weights.
+
+    Args:
+        source: Where the model is.
+        parameters: The deployment's.
+        report: Told of each phase.
+
+    Raises:
+        InvalidRequestError: The library doesn't know this model or can't chat with it.
+        EngineError: Files are missing or broken.
+    """
+    options: dict[str, Any] = {
+        "trust_remote_code": parameters.trust_remote_code,
+        "local_files_only": source.offline,
+    }
+    report(LoadProgress("reading the folder"))
+    with _explained(source, "configuration"):
+        config = AutoConfig.from_pretrained(source.name, **options)
+    with _explained(source, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(source.name, **options)
+    auto_class = _class_for(config, source)
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    hidden_size = getattr(config.get_text_config(), "hidden_size", 0)
+    if parameters.attn_implementation is not None:
+        options["attn_implementation"] = parameters.attn_implementation
+    if device == "cuda":
+        options["device_map"] = {"": 0}
+    report(LoadProgress("loading weights", 0.0))
+    with _explained(source, "weights"), weights_reported(report):
+        model, info = auto_class.from_pretrained(
+            source.name,
+            config=config,
+            dtype=choose_dtype(parameters.dtype, config.dtype, device, hidden_size),
+            output_loading_info=True,
+            **options,
+        )
+    _refuse_missing(info["missing_keys"], source)
+    return LoadedModel(model.eval(), tokenizer, _context_length(config, tokenizer, parameters))
+
+
+def _class_for(config: Any, source: ModelSource) -> Any:
+    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
+        return AutoModelForCausalLM
+    architectures = config.architectures or []
+    kinds = [auto_class for mapping, auto_class in _KINDS if type(config) in mapping]
+    # A checkpoint that names no architecture gets the benefit of the doubt.
+    talks = not architectures or any(
+        name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
+        or name in _class_names(config)
+        for name in architectures
+    )
+    if kinds and talks:
+        return kinds[0]
+    encodes = any(name.endswith("Model") for name in architectures)
+    hint = " To turn texts into vectors, deploy it as custom/bge or custom/m3e." if encodes else ""
+    raise InvalidRequestError(
+        f"{source.name!r} is no model that writes text: its type is {config.model_type!r}, its "
+        f"architecture {', '.join(architectures) or 'not named'}.{hint}"
+    )
+
+
+def _class_names(config: Any) -> set[str]:
+    found = (mapping[type(config)] for mapping, _ in _KINDS if type(config) in mapping)
+    return {
+        cls.__name__ for entry in found for cls in (entry if isinstance(entry, tuple) else (entry,))
+    }
+
+
+def _refuse_missing(missing: Any, source: ModelSource) -> None:
+    if missing:
+        names = sorted(missing)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise EngineError(
+            f"The weights of {source.name!r} are incomplete: {', '.join(names[:3])}{more} "
+            "missing from its files."
+        )
+
+
+def _context_length(config: Any, tokenizer: Any, parameters: Parameters) -> int | None:
+    text = config.get_text_config()
+    own = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    if own is None and tokenizer.model_max_length < _NO_LIMIT:
+        own = tokenizer.model_max_length
+    wanted = parameters.max_model_len
+    if wanted is None:
+        return own
+    if own is not None and wanted > own:
+        raise InvalidRequestError(
+            f"max_model_len is {wanted}, but the model's context window is {own} tokens."
+        )
+    return wanted
+
+
+@contextlib.contextmanager
+def _explained(source: ModelSource, part: str) -> Iterator[None]:
+    """Turn the library's exceptions into one sentence that keeps its words."""
+    try:
+        yield
+    except InvalidRequestError:
+        raise
+    except Exception as error:
+        words = describe(error)
+        if part == "configuration" and not source.on_hub:
+            raise InvalidRequestError(
+                f"The transformers library can't serve {source.name!r}: {words}"
+            ) from error
+        raise EngineError(f"The {part} of {source.name!r} can't be loaded: {words}") from error

@@ -1,0 +1,157 @@
+"""A request that was checked: its tokens, its limits, and how to choose each token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from byzer_lab.engines.checks import check_sampling, fit_answer, fit_prompt
+from byzer_lab.engines.transformers.prompt import encode_prompt
+from byzer_lab.errors import ContextLengthError
+from byzer_lab.types import GenerateRequest, Sampling
+
+if TYPE_CHECKING:
+    from byzer_lab.engines.transformers.loading import LoadedModel
+
+GREEDY_BELOW = 1e-5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to choose tokens, with every default filled in.
+
+    Attributes:
+        temperature: 0 takes the likeliest token.
+        top_k: Only the k likeliest tokens; 0 for all.
+        top_p: Smallest set of tokens with at least this probability.
+        min_p: Drops tokens less likely than this share of the likeliest.
+        repetition_penalty: Divides the logits of tokens of the prompt and the answer.
+        presence_penalty: Subtracted once from the logits of tokens of the answer.
+        frequency_penalty: Subtracted once per time a token stands in the answer.
+        seed: Start of the request's own random numbers; ``None`` for fresh ones.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+
+    @property
+    def penalises(self) -> bool:
+        """Whether what was said before changes what comes next."""
+        return (
+            self.repetition_penalty != 1.0
+            or self.presence_penalty != 0.0
+            or self.frequency_penalty != 0.0
+        )
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """One request, ready to run.
+
+    Attributes:
+        request_id: The caller's name for it.
+        prompt: Tokens of the prompt.
+        max_tokens: Most tokens of the answer.
+        end_tokens: Tokens that end the answer.
+        recipe: How to choose tokens.
+    """
+
+    request_id: str
+    prompt: list[int]
+    max_tokens: int
+    end_tokens: frozenset[int]
+    recipe: Recipe
+
+
+def make_plan(
+    request: GenerateRequest, loaded: LoadedModel, longest_request: int | None
+) -> GenerationPlan:
+    """Check a request and fill in what it leaves open.
+
+    Args:
+        request: The caller's.
+        loaded: The model that will answer.
+        longest_request: Tokens of prompt and answer that the cache can hold; ``None`` when only
+            the model's window counts.
+
+    Raises:
+        InvalidRequestError: A value, the messages or the prompt can't be used.
+        ContextLengthError: Prompt and answer don't fit.
+    """
+    sampling = request.sampling
+    check_sampling(sampling, loaded.vocabulary)
+    prompt = encode_prompt(request, loaded.tokenizer)
+    shared = not loaded.model.config.is_encoder_decoder  # else each has a window of its own
+    if not shared:
+        fit_prompt(len(prompt), loaded.window)
+    max_tokens = fit_answer(len(prompt) if shared else 0, sampling.max_tokens, loaded.window)
+    if longest_request is not None and len(prompt) + max_tokens > longest_request:
+        if sampling.max_tokens is not None or len(prompt) >= longest_request:
+            raise _too_large(len(prompt), sampling.max_tokens, longest_request)
+        max_tokens = longest_request - len(prompt)
+    return GenerationPlan(
+        request_id=request.request_id,
+        prompt=prompt,
+        max_tokens=max_tokens,
+        end_tokens=_end_tokens(sampling, loaded),
+        recipe=_make_recipe(sampling, loaded.model.generation_config),
+    )
+
+
+def _too_large(prompt: int, max_tokens: int | None, cache: int) -> ContextLengthError:
+    asked = "" if max_tokens is None else f" and max_tokens is {max_tokens}"
+    return ContextLengthError(
+        f"The prompt has {prompt} tokens{asked}, but the whole key-value cache of this deployment "
+        f"holds {cache} tokens. Deploy with a larger num_blocks.",
+        input_tokens=prompt,
+        cache_tokens=cache,
+    )
+
+
+def _make_recipe(sampling: Sampling, defaults: Any) -> Recipe:
+    """Fill in what the caller left open from the model's generation_config.
+
+    A model whose generation_config doesn't say ``do_sample`` is greedy until the caller sets a
+    temperature.
+
+    Args:
+        sampling: What the caller set, already checked.
+        defaults: The model's ``GenerationConfig``.
+    """
+
+    def value(name: str, off: float) -> float:
+        asked = getattr(sampling, name)
+        if asked is None:
+            asked = getattr(defaults, name, None)
+        return off if asked is None else asked
+
+    temperature = sampling.temperature
+    if temperature is None:
+        temperature = value("temperature", 1.0) if defaults.do_sample else 0.0
+    return Recipe(
+        temperature=0.0 if temperature < GREEDY_BELOW else temperature,
+        top_k=max(0, int(value("top_k", 0))),
+        top_p=value("top_p", 1.0),
+        min_p=value("min_p", 0.0),
+        repetition_penalty=value("repetition_penalty", 1.0),
+        presence_penalty=sampling.presence_penalty or 0.0,
+        frequency_penalty=sampling.frequency_penalty or 0.0,
+        seed=sampling.seed,
+    )
+
+
+def _end_tokens(sampling: Sampling, loaded: LoadedModel) -> frozenset[int]:
+    """The caller's end tokens and, unless they are to be ignored, the model's own.
+
+    A stop text that is a special token, such as ``<|im_end|>``, is never seen as text: it ends the
+    answer as a token.
+    """
+    marks = [loaded.special_tokens[stop] for stop in sampling.stop if stop in loaded.special_tokens]
+    own = [] if sampling.ignore_eos else loaded.end_of_text
+    return frozenset([*sampling.stop_token_ids, *marks, *own])

@@ -1,0 +1,53 @@
+"""A request's messages or prompt as tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+
+from byzer_lab.errors import InvalidRequestError
+from byzer_lab.types import GenerateRequest, Message
+
+
+def encode_prompt(request: GenerateRequest, tokenizer: Any) -> list[int]:
+    """Tokens of what the model is asked.
+
+    Args:
+        request: Its messages are rendered by the model's chat template; a prompt goes in as it
+            stands, behind the model's beginning-of-text token where there is one.
+        tokenizer: The model's.
+
+    Raises:
+        InvalidRequestError: Nothing to encode, no chat template, or the template refuses.
+    """
+    if (request.messages is None) == (request.prompt is None):
+        raise InvalidRequestError("A request has either messages or a prompt.")
+    if request.messages is not None:
+        text = _render(request.messages, tokenizer)
+        special = False  # the template writes them
+    else:
+        text = request.prompt or ""
+        begin = tokenizer.bos_token
+        special = not (begin and text.startswith(begin))
+    tokens: list[int] = tokenizer.encode(text, add_special_tokens=special)
+    if not tokens:
+        raise InvalidRequestError("The prompt is empty.")
+    return tokens
+
+
+def _render(messages: list[Message], tokenizer: Any) -> str:
+    if not tokenizer.chat_template:
+        raise InvalidRequestError(
+            "This model has no chat template, so it can't take messages. Send a prompt instead."
+        )
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    try:
+        rendered: str = tokenizer.apply_chat_template(
+            turns, add_generation_prompt=True, tokenize=False
+        )
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"The model's chat template refuses these messages: {error}"
+        ) from error
+    return rendered
