@@ -1,0 +1,1 @@
+"""What makes the bundled demonstration model: data, tokenizer, training, gates, export."""
