@@ -1,0 +1,1 @@
+"""Find the user's Byzer Lab, or start one on this machine."""

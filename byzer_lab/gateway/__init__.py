@@ -1,0 +1,1 @@
+"""The cluster's front door: HTTP for every face."""

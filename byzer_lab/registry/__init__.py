@@ -1,0 +1,1 @@
+"""Keeps what users asked for, and keeps it running."""

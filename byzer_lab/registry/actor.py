@@ -1,0 +1,357 @@
+"""The registry: a detached Ray actor that turns what users ask for into running workers.
+
+Every public method answers with JSON bytes, an error included, so that the gateway passes them on
+as they are and no exception class has to survive Ray's pickling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Literal, ParamSpec
+
+import msgspec
+
+from byzer_lab.engines.base import EngineConfig
+from byzer_lab.engines.families import make_engine
+from byzer_lab.errors import (
+    ByzerLabError,
+    ClusterError,
+    ConflictError,
+    DeployCancelledError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    NotFoundError,
+    describe,
+)
+from byzer_lab.records import (
+    DeploymentRecord,
+    DeploymentSpec,
+    Endpoint,
+    OperationRecord,
+    Route,
+    WorkerReport,
+)
+from byzer_lab.registry.journal import Journal
+from byzer_lab.registry.launcher import RayLauncher
+from byzer_lab.registry.supervisor import Supervisor, finish
+from byzer_lab.secrets import Redactor, resolve
+from byzer_lab.web import decode_body
+
+REGISTRY = "registry"
+"""Name of the actor."""
+
+P = ParamSpec("P")
+
+
+class Answer(msgspec.Struct):
+    """What a method answers.
+
+    Attributes:
+        status: HTTP status.
+        body: JSON.
+    """
+
+    status: int
+    body: bytes
+
+
+def _answers(method: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Answer]]:
+    """Let a method answer with JSON; an error too is an answer."""
+
+    @functools.wraps(method)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> Answer:
+        try:
+            value = await method(*args, **kwargs)
+        except ByzerLabError as error:
+            return Answer(error.status, msgspec.json.encode({"error": error.to_wire()}))
+        except Exception as error:
+            unforeseen = ByzerLabError(f"The registry failed: {describe(error)}")
+            return Answer(500, msgspec.json.encode({"error": unforeseen.to_wire()}))
+        status = 202 if isinstance(value, OperationRecord) and not value.finished_at else 200
+        return Answer(status, msgspec.json.encode(value))
+
+    return call
+
+
+class Registry:
+    """See the module's text. Made by ``byzer_lab.cluster.bootstrap``.
+
+    Args:
+        home: Folder of its database.
+        token: Bearer token that workers ask for.
+    """
+
+    def __init__(self, home: str, token: str) -> None:
+        self._journal = Journal(Path(home) / "registry.db")
+        self._launcher = RayLauncher(token)
+        self._supervisors: dict[str, Supervisor] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        asyncio.get_running_loop().call_soon(self._restore)
+
+    def _restore(self) -> None:
+        """Take up the desired state: adopt what runs, start what doesn't, end what nobody wants."""
+        records = list(self._journal.deployments.values())
+        known = {worker.id for record in records for worker in record.workers}
+        for orphan in self._launcher.running() - known:
+            if process := self._launcher.adopt(orphan):
+                process.kill()
+        current = {record.operation for record in records}
+        for operation in list(self._journal.operations.values()):
+            if operation.finished_at is None and operation.id not in current:
+                sentence = "The registry was restarted before this was done; ask for it again."
+                self._end_operation(operation, ClusterError(sentence))
+        for record in records:
+            supervisor = Supervisor(record, self._journal, self._launcher)
+            self._supervisors[record.spec.name] = supervisor
+            undeploy = self._journal.operations.get(record.operation or "")
+            supervisor.adopt()
+            if record.state == "draining" and undeploy:
+                self._spawn(self._undeploy(record.spec.name, False, undeploy), undeploy)
+
+    async def ping(self) -> None:
+        """Return once the registry is up."""
+
+    # -- asked by the gateway ---------------------------------------------------------------
+
+    @_answers
+    async def deploy(self, body: bytes) -> OperationRecord:
+        """Begin a deployment; see ``POST /api/deployments``."""
+        request = decode_body(body, DeployBody)
+        spec, name = request.spec, request.spec.name
+        spec.check()
+        _check_engine(spec, request.secrets)
+        existing = self._journal.deployments.get(name)
+        if existing and existing.state not in ("failed", "draining"):
+            same = msgspec.structs.replace(existing.spec, workers=spec.workers) == spec
+            if same and self._journal.secrets(name) == request.secrets:
+                return self._as_wanted(existing, spec.workers)
+            if not request.replace:
+                raise ConflictError(
+                    f"{name!r} is already deployed, with other settings; undeploy it first, or "
+                    "deploy with replace."
+                )
+        self._launcher.check_fit(spec)
+        operation = self._new_operation("deploy", name)
+        if existing:
+            self._spawn(self._replace(spec, request.secrets, operation), operation)
+        else:
+            self._begin(spec, request.secrets, operation)
+        return operation
+
+    async def _replace(
+        self, spec: DeploymentSpec, values: dict[str, str], operation: OperationRecord
+    ) -> None:
+        operation.phase = "removing the old one"
+        self._journal.touch(operation, save=False)
+        while spec.name in self._supervisors:  # two may be replacing it: the later one wins
+            await self._remove(spec.name, force=True)
+        if operation.finished_at is None:
+            self._begin(spec, values, operation)
+
+    def _begin(
+        self, spec: DeploymentSpec, values: dict[str, str], operation: OperationRecord
+    ) -> None:
+        self._journal.save_secrets(spec.name, values)
+        record = DeploymentRecord(spec=spec, created_at=time.time())
+        self._journal.touch(record)
+        supervisor = Supervisor(record, self._journal, self._launcher)
+        self._supervisors[spec.name] = supervisor
+        supervisor.begin(operation)
+
+    def _as_wanted(self, record: DeploymentRecord, workers: int) -> OperationRecord:
+        """Deployed already: at most the number of workers has to change."""
+        if record.operation and record.spec.workers == workers:
+            return self._journal.operations[record.operation]
+        if record.spec.workers != workers:
+            return self._scale(self._supervisors[record.spec.name], workers)
+        operation = self._new_operation("deploy", record.spec.name)
+        self._end_operation(operation, None)
+        return operation
+
+    @_answers
+    async def scale(self, name: str, body: bytes) -> OperationRecord:
+        """Change the number of workers; see ``POST /api/deployments/NAME/scale``."""
+        supervisor = self._find(name)
+        return self._scale(supervisor, decode_body(body, ScaleBody).workers)
+
+    def _scale(self, supervisor: Supervisor, workers: int) -> OperationRecord:
+        record, name = supervisor.record, supervisor.record.spec.name
+        current = self._journal.operations.get(record.operation or "")
+        if (current and current.kind != "scale") or record.state in ("failed", "draining"):
+            doing = "being deployed" if current and current.kind == "deploy" else record.state
+            raise ConflictError(f"{name!r} can't be scaled now: it is {doing}.")
+        msgspec.structs.replace(record.spec, workers=workers).check()
+        operation = self._new_operation("scale", name)
+        supervisor.scale(workers, operation)
+        return operation
+
+    @_answers
+    async def undeploy(self, name: str, force: bool) -> OperationRecord:
+        """Take a deployment down; see ``DELETE /api/deployments/NAME``."""
+        record = self._find(name).record
+        current = self._journal.operations.get(record.operation or "")
+        if current and current.kind == "undeploy":
+            if force:
+                self._spawn(self._remove(name, force=True), current)
+            return current
+        operation = self._new_operation("undeploy", name)
+        self._spawn(self._undeploy(name, force, operation), operation)
+        return operation
+
+    async def _undeploy(self, name: str, force: bool, operation: OperationRecord) -> None:
+        await self._remove(name, force=force, operation=operation)
+        self._end_operation(operation, None)
+
+    async def _remove(
+        self, name: str, *, force: bool, operation: OperationRecord | None = None
+    ) -> None:
+        supervisor = self._supervisors[name]
+        await supervisor.end(force=force, operation=operation)
+        if self._supervisors.get(name) is supervisor:
+            del self._supervisors[name]
+            self._journal.remove(name)
+
+    @_answers
+    async def cancel(self, operation_id: str) -> OperationRecord:
+        """Give up a deploy; see ``POST /api/operations/ID/cancel``."""
+        operation = self._operation(operation_id)
+        if operation.finished_at is not None:
+            return operation
+        if operation.kind == "undeploy":
+            raise ConflictError("A running undeploy can't be cancelled.")
+        supervisor = self._supervisors.get(operation.deployment)
+        if supervisor is None or supervisor.record.operation != operation.id:
+            name = operation.deployment
+            self._end_operation(operation, DeployCancelledError(f"{name!r} was not begun yet."))
+        elif operation.kind == "scale":
+            supervisor.cancel_scale()
+        else:
+            supervisor.cancel()
+            await self._remove(operation.deployment, force=True)
+        return operation
+
+    @_answers
+    async def operation(self, operation_id: str, since: int, wait: float) -> OperationRecord:
+        """One operation; see ``GET /api/operations/ID``."""
+        operation = self._operation(operation_id)
+        deadline = time.monotonic() + wait
+        while operation.finished_at is None and operation.rev <= since:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            await self._journal.wait_for_change(self._journal.rev, left)
+        return operation
+
+    @_answers
+    async def state(self, since: int | None, epoch: str, wait: float) -> Any:
+        """The cluster's state; see ``GET /api/state``."""
+        if since is not None and epoch == self._journal.epoch:
+            await self._journal.wait_for_change(since, wait)
+        return self._journal.snapshot(self._launcher.cluster(), since, epoch)
+
+    @_answers
+    async def route(self, name: str) -> Route:
+        """Where a deployment's ready workers listen; see ``GET /api/deployments/NAME/route``."""
+        record = self._find(name).record
+        endpoints = [Endpoint(w.id, w.url) for w in record.workers if w.state == "ready"]
+        return Route(deployment=name, state=record.state, endpoints=endpoints)
+
+    @_answers
+    async def log(self, name: str, after: int, limit: int, wait: float) -> dict[str, Any]:
+        """A deployment's log; see ``GET /api/deployments/NAME/logs``."""
+        self._find(name)
+        lines = await self._journal.read_log(name, after, limit, wait)
+        return {"lines": lines, "next": lines[-1].seq if lines else max(after, 0)}
+
+    # -- told by workers --------------------------------------------------------------------
+
+    async def worker_report(self, worker_id: str, report: WorkerReport) -> None:
+        """A worker says how it is."""
+        if supervisor := self._supervisor_of(worker_id):
+            supervisor.report(worker_id, report)
+
+    async def worker_log(self, worker_id: str, lines: list[tuple[float, str]]) -> None:
+        """A worker hands over lines that it wrote: time and text of each."""
+        if supervisor := self._supervisor_of(worker_id):
+            self._journal.write_log(supervisor.record.spec.name, worker_id, lines)
+
+    # -- helpers ----------------------------------------------------------------------------
+
+    def _supervisor_of(self, worker_id: str) -> Supervisor | None:
+        return self._supervisors.get(worker_id.rpartition("-")[0])
+
+    def _find(self, name: str) -> Supervisor:
+        if name not in self._supervisors:
+            names = ", ".join(sorted(self._supervisors)) or "none"
+            raise ModelNotFoundError(f"There is no deployment {name!r}; there is: {names}.")
+        return self._supervisors[name]
+
+    def _operation(self, operation_id: str) -> OperationRecord:
+        if operation_id not in self._journal.operations:
+            raise NotFoundError(f"There is no operation {operation_id!r}.")
+        return self._journal.operations[operation_id]
+
+    def _new_operation(
+        self, kind: Literal["deploy", "scale", "undeploy"], name: str
+    ) -> OperationRecord:
+        operation = OperationRecord(
+            id=secrets.token_hex(8), kind=kind, deployment=name, created_at=time.time()
+        )
+        self._journal.touch(operation)
+        return operation
+
+    def _end_operation(self, operation: OperationRecord, error: ByzerLabError | None) -> None:
+        finish(operation, error)
+        self._journal.touch(operation)
+
+    def _spawn(self, work: Coroutine[None, None, None], operation: OperationRecord) -> None:
+        """Work in the background; what goes wrong ends the operation it belongs to."""
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()):
+                failed = ByzerLabError(f"The registry failed: {describe(error)}")
+                self._end_operation(operation, failed)
+
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)  # asyncio itself holds tasks only weakly
+        task.add_done_callback(done)
+
+
+def _check_engine(spec: DeploymentSpec, secrets: dict[str, str]) -> None:
+    """Refuse what an engine would refuse, before a worker is started for it.
+
+    An engine of the user's own is left to the worker: imported here, it would stay as it is until
+    the registry restarts, however often its file is mended.
+    """
+    if ":" in spec.backend:
+        return
+    config = EngineConfig(
+        model_path=spec.model_path,
+        pretrained_model_type=spec.pretrained_model_type,
+        infer_params=resolve(spec.infer_params, secrets),
+        concurrency=spec.worker_concurrency,
+    )
+    try:
+        make_engine(spec.backend, config)
+    except Exception as error:
+        raise InvalidRequestError(Redactor(secrets.values())(describe(error))) from None
+
+
+class DeployBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /api/deployments``."""
+
+    spec: DeploymentSpec
+    secrets: dict[str, str] = {}
+    replace: bool = False
+
+
+class ScaleBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /api/deployments/NAME/scale``."""
+
+    workers: int

@@ -1,0 +1,1 @@
+"""A worker: one engine in one process, behind its own HTTP endpoint."""

@@ -1,0 +1,86 @@
+"""Everything the worker's process writes to stdout or stderr, native libraries included."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from byzer_lab.secrets import Redactor
+
+FLUSH_S = 0.2
+LONGEST_LINE = 4_000
+Lines = list[tuple[float, str]]
+
+
+class LogCapture:
+    """Puts a pipe in the place of file descriptors 1 and 2.
+
+    What comes through is still written to where it went before (Ray's log files), and handed
+    over line by line, without secrets. A line that does not end is handed over in pieces.
+
+    Args:
+        redact: Hides secrets.
+        deliver: Given the lines of the last :data:`FLUSH_S` seconds: time and text of each.
+    """
+
+    def __init__(self, redact: Redactor, deliver: Callable[[Lines], None]) -> None:
+        self._redact = redact
+        self._deliver = deliver
+        self._lines: Lines = []
+        self._lock = threading.Lock()
+        self._came = threading.Event()
+        self._onward = os.dup(2)
+        reading, writing = os.pipe()
+        for descriptor in (1, 2):
+            os.dup2(writing, descriptor)
+        os.close(writing)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        threading.Thread(target=self._read, args=(reading,), name="log-read", daemon=True).start()
+        threading.Thread(target=self._flush_often, name="log-flush", daemon=True).start()
+
+    def _read(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, "rb", buffering=0) as pipe:
+            rest = b""
+            while block := pipe.read(65536):
+                *whole, rest = (rest + block).replace(b"\r", b"\n").split(b"\n")
+                if len(rest) > LONGEST_LINE + self._redact.longest:
+                    piece, rest = self._cut(rest)
+                    whole.append(piece)
+                self._take(whole)
+
+    def _cut(self, line: bytes) -> tuple[bytes, bytes]:
+        """Take all of a line but its end, where a secret may have begun."""
+        text = self._redact(line.decode(errors="replace"))
+        end = max(len(text) - self._redact.longest, 0)
+        return text[:end].encode(), text[end:].encode()
+
+    def _take(self, raw: list[bytes]) -> None:
+        now = time.time()
+        texts = [
+            self._redact(line.decode(errors="replace").rstrip())[:LONGEST_LINE] for line in raw
+        ]
+        texts = [text for text in texts if text and not text.startswith(":actor_name:")]
+        if not texts:
+            return
+        os.write(self._onward, ("\n".join(texts) + "\n").encode())
+        with self._lock:
+            self._lines += [(now, text) for text in texts]
+        self._came.set()
+
+    def _flush_often(self) -> None:
+        while True:
+            self._came.wait()
+            time.sleep(FLUSH_S)
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what has come."""
+        self._came.clear()
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if lines:
+            self._deliver(lines)
