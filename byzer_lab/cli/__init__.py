@@ -1,0 +1,1 @@
+"""The ``byzer-lab`` command."""

@@ -1,0 +1,137 @@
+"""The control API as Python calls; see docs/http-api.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from byzer_lab.client.http import options, raise_for_error, unreachable
+from byzer_lab.cluster.runtime import Runtime
+from byzer_lab.errors import ClusterError, ModelNotFoundError
+from byzer_lab.records import (
+    NAME_PATTERN,
+    DeploymentSpec,
+    LogLine,
+    OperationRecord,
+    Route,
+    StateSnapshot,
+)
+
+T = TypeVar("T")
+WAIT_S = 20.0
+"""How long the gateway may hold an answer back until something changed."""
+
+
+class LogPage(msgspec.Struct):
+    """Answer of the logs call."""
+
+    lines: list[LogLine]
+    next: int
+
+
+class GatewayClient:
+    """Talks to the gateway. Usable from several threads.
+
+    Every call raises :class:`~byzer_lab.errors.ByzerLabError` for what the gateway refuses and
+    :class:`~byzer_lab.errors.ClusterError` when it can't be reached.
+
+    Args:
+        runtime: Where it listens, and its token.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._url = runtime.url
+        self._client = httpx.Client(base_url=runtime.url, **options(runtime))
+
+    def state(self) -> StateSnapshot:
+        """Everything that runs."""
+        return self._call("GET", "/api/state", StateSnapshot)
+
+    def deploy(
+        self, spec: DeploymentSpec, *, secrets: dict[str, str], replace: bool = False
+    ) -> OperationRecord:
+        """Begin a deployment.
+
+        Args:
+            spec: What to deploy.
+            secrets: Values of its ``${NAME}`` references.
+            replace: Take down a deployment of that name that was made differently.
+        """
+        body = {"spec": spec, "secrets": secrets, "replace": replace}
+        return self._call("POST", "/api/deployments", OperationRecord, json=body)
+
+    def undeploy(self, name: str, *, force: bool = False) -> OperationRecord:
+        """Begin to take a deployment down; ``force`` breaks running requests off."""
+        params = {"force": "true" if force else "false"}
+        return self._call("DELETE", _path(name), OperationRecord, params=params)
+
+    def scale(self, name: str, workers: int) -> OperationRecord:
+        """Begin to change the number of workers."""
+        body = {"workers": workers}
+        return self._call("POST", _path(name, "/scale"), OperationRecord, json=body)
+
+    def watch(self, operation: OperationRecord) -> Iterator[OperationRecord]:
+        """Yield an operation and each change of it until it ended; the last one is its end."""
+        yield operation
+        while operation.finished_at is None:
+            params = {"since": operation.rev, "wait": WAIT_S}
+            path = f"/api/operations/{operation.id}"
+            operation = self._call("GET", path, OperationRecord, params=params)
+            yield operation
+
+    def cancel(self, operation_id: str) -> OperationRecord:
+        """Give a deploy up; nothing of it stays."""
+        return self._call("POST", f"/api/operations/{operation_id}/cancel", OperationRecord)
+
+    def route(self, name: str) -> Route:
+        """Where a deployment's ready workers listen."""
+        return self._call("GET", _path(name, "/route"), Route)
+
+    def log(
+        self, name: str, *, after: int = 0, limit: int = 1000, wait: float = 0.0
+    ) -> list[LogLine]:
+        """Lines of a deployment's log.
+
+        Args:
+            name: Name of the deployment.
+            after: Number of the last line already seen; ``-n`` means the last n lines.
+            limit: Most lines.
+            wait: Seconds to wait for the first line.
+        """
+        params = {"after": after, "limit": limit, "wait": wait}
+        return self._call("GET", _path(name, "/logs"), LogPage, params=params).lines
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def _call(self, method: str, path: str, kind: type[T], json: Any = None, **rest: Any) -> T:
+        content = None if json is None else msgspec.json.encode(json)
+        try:
+            reply = self._client.request(method, path, content=content, **rest)
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from error
+        raise_for_error(reply.status_code, reply.content)
+        try:
+            return msgspec.json.decode(reply.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise ClusterError(
+                f"The answer of Byzer Lab at {self._url} can't be understood ({error}); does it "
+                "run another version than this client?"
+            ) from error
+
+
+def _path(name: str, rest: str = "") -> str:
+    """Path of a deployment.
+
+    Raises:
+        ModelNotFoundError: No deployment can have that name, and a path could mean another page.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise ModelNotFoundError(
+            f"There is no deployment {name!r}; names have letters, digits, '.', '_' and '-' only."
+        )
+    return f"/api/deployments/{name}{rest}"

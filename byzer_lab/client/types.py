@@ -1,0 +1,104 @@
+"""What user code passes and gets: the names and shapes of Byzer-LLM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from byzer_lab.types import Usage
+
+
+class InferBackend:
+    """Names of the backends, for ``ByzerLLM.setup_infer_backend``."""
+
+    Transformers = "transformers"
+    transformers = "transformers"
+    VLLM = "ray/vllm"
+    LLAMA_CPP = "llama_cpp"
+    DeepSpeed = "ray/deepspeed"
+
+
+@dataclass
+class LLMRequest:
+    """A question without a conversation.
+
+    Attributes:
+        instruction: The text, or several texts that are asked at the same time.
+        max_length: Most tokens to generate.
+        top_p: Nucleus, in (0, 1].
+        temperature: 0 is greedy.
+    """
+
+    instruction: str | list[str]
+    max_length: int | None = None
+    top_p: float | None = None
+    temperature: float | None = None
+
+
+@dataclass
+class LLMResponse:
+    """An answer.
+
+    Attributes:
+        output: The text; of ``emb`` the vector, of ``emb_rerank`` pairs with their scores.
+        input: What was asked.
+        metadata: ``request_id``, ``model``, ``finish_reason``, ``input_tokens_count``,
+            ``generated_tokens_count``, ``time_cost`` (ms), ``first_token_time`` (ms),
+            ``queue_time`` (ms) and ``speed`` (tokens per second); of ``emb`` and ``emb_rerank``
+            also ``truncated``.
+    """
+
+    output: Any
+    input: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class SingleOutputMeta:
+    """What is known of a streamed answer so far.
+
+    Attributes:
+        input_tokens_count: Tokens of the prompt; 0 until the end.
+        generated_tokens_count: Tokens generated so far.
+        finish_reason: Set with the last piece.
+        metadata: As in :class:`LLMResponse`; filled with the last piece.
+    """
+
+    input_tokens_count: int = 0
+    generated_tokens_count: int = 0
+    finish_reason: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class StreamItem(tuple[str, SingleOutputMeta]):
+    """A piece of a streamed answer: the pair ``(text, meta)`` that also adds up like its text."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str, meta: SingleOutputMeta) -> StreamItem:
+        """Make the pair."""
+        return super().__new__(cls, (text, meta))
+
+    def __add__(self, other: Any) -> Any:
+        return self[0] + other if isinstance(other, str) else super().__add__(other)
+
+    def __radd__(self, other: str) -> str:
+        return other + self[0]
+
+    def __str__(self) -> str:
+        return self[0]
+
+
+def metadata_of(model: str, request_id: str, finish_reason: str, usage: Usage) -> dict[str, Any]:
+    """``LLMResponse.metadata`` of an answer."""
+    return {
+        "request_id": request_id,
+        "model": model,
+        "finish_reason": finish_reason,
+        "input_tokens_count": usage.input_tokens,
+        "generated_tokens_count": usage.output_tokens,
+        "time_cost": usage.total_ms,
+        "first_token_time": usage.first_token_ms,
+        "queue_time": usage.queue_ms,
+        "speed": usage.tokens_per_second,
+    }
