@@ -1,0 +1,156 @@
+"""Tab completion of the magics' options and of deployed models' names."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
+
+from byzer_lab_magics.arguments import Arguments
+from byzer_lab_magics.connection import running_session
+from byzer_lab_magics.options import Option
+
+WAIT_S = 0.2
+"""Most that a Tab waits for the cluster."""
+FRESH_S = 1.0
+
+
+class Completion:
+    """The matcher in one shell.
+
+    Args:
+        shell: IPython's shell.
+        magics: What each magic accepts.
+        names: Asks for the names of deployments; default: the running cluster, if any.
+    """
+
+    def __init__(
+        self, shell: Any, magics: list[Arguments], names: Callable[[], list[str]] | None = None
+    ) -> None:
+        self._magics = {arguments.magic: arguments for arguments in magics}
+        known = "|".join(self._magics)
+        self._pattern = re.compile(rf"\s*(?:\w+\s*=\s*)?(%%?)({known})\s+(.*)$")
+        self._names = CachedNames(names or deployment_names)
+        self._matchers = shell.Completer.custom_matchers
+        # IPython marks matchers with attributes, which a bound method can't have.
+        self._matcher = context_matcher(identifier="byzer_lab")(lambda context: self.match(context))
+        self._matchers.append(self._matcher)
+
+    def undo(self) -> None:
+        """Leave the shell as it was."""
+        self._matchers.remove(self._matcher)
+
+    def match(self, context: Any) -> dict[str, Any]:
+        """What fits at the cursor."""
+        line = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
+        found = self._pattern.match(line)
+        if not found:
+            return {"completions": []}
+        percent, magic, rest = found.groups()
+        *before, fragment = rest.split(" ")
+        arguments = self._magics[magic]
+        one_line_text = magic == "prompt" and percent == "%"
+        if fragment.startswith("-") and "=" not in fragment:
+            return _found(_options(arguments, before, fragment), fragment)
+        option = _awaiting(arguments, before, fragment)
+        value = fragment.partition("=")[2] if fragment.startswith("-") else fragment
+        if option is not None:
+            candidates = self._names() if option.deployment else option.values
+            # A path may be a file's as well, which IPython completes itself.
+            return _found(candidates, value, alone=option.name != "model_path")
+        index = _positional_index(arguments, before)
+        named = arguments.positionals[index : index + 1]
+        if not one_line_text and named and named[0].deployment:
+            return _found(self._names(), fragment)
+        return {"completions": []}
+
+
+def _found(candidates: Iterable[str], fragment: str, *, alone: bool = True) -> dict[str, Any]:
+    texts = [text for text in candidates if text.startswith(fragment)]
+    return {
+        "completions": [SimpleCompletion(text=text, type="byzer-lab") for text in texts],
+        "matched_fragment": fragment,
+        "suppress": alone and bool(texts),
+    }
+
+
+def _option(arguments: Arguments, word: str) -> Option | None:
+    name = word.partition("=")[0].replace("-", "_").lstrip("_")
+    return next((o for o in arguments.options if name in (o.name, o.short)), None)
+
+
+def _options(arguments: Arguments, before: list[str], fragment: str) -> list[str]:
+    given = {o.name for o in (_option(arguments, w) for w in before if w.startswith("-")) if o}
+    spellings = [
+        option.spelling for option in arguments.options if option.repeat or option.name not in given
+    ]
+    spellings.append("--help")
+    if "-" in fragment[2:]:
+        return [f"--{text[2:].replace('_', '-')}" for text in spellings]
+    return spellings
+
+
+def _awaiting(arguments: Arguments, before: list[str], fragment: str) -> Option | None:
+    """The option whose value stands at the cursor."""
+    word = fragment if fragment.startswith("-") else (before[-1] if before else "")
+    if not word.startswith("-") or (word is not fragment and "=" in word):
+        return None
+    option = _option(arguments, word)
+    return option if option is not None and option.kind != "flag" else None
+
+
+def _positional_index(arguments: Arguments, before: list[str]) -> int:
+    count = 0
+    words = iter(word for word in before if word)
+    for word in words:
+        if not word.startswith("-"):
+            count += 1
+        elif "=" not in word:
+            option = _option(arguments, word)
+            if option is not None and option.kind != "flag":
+                next(words, None)
+    return count
+
+
+def deployment_names() -> list[str]:
+    """Names of the deployments of the running cluster, the ready ones first."""
+    session = running_session()
+    if session is None:
+        return []
+    records = session.gateway.state().deployments
+    return [r.spec.name for r in sorted(records, key=lambda r: r.state != "ready")]
+
+
+class CachedNames:
+    """Names asked for on a thread, so that a slow cluster never holds the keyboard up.
+
+    Args:
+        ask: Gets them.
+    """
+
+    def __init__(self, ask: Callable[[], list[str]]) -> None:
+        self._ask = ask
+        self._names: list[str] = []
+        self._asked_at = float("-inf")
+        self._asking: threading.Thread | None = None
+
+    def __call__(self) -> list[str]:
+        """The names; those of last time where the cluster takes too long."""
+        if time.monotonic() - self._asked_at < FRESH_S:
+            return self._names
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._refresh, daemon=True)
+            self._asking.start()
+        self._asking.join(WAIT_S)
+        return self._names
+
+    def _refresh(self) -> None:
+        try:
+            self._names = self._ask()
+        except Exception:  # a Tab shows no errors; the cell will
+            self._names = []
+        self._asked_at = time.monotonic()

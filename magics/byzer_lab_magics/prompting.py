@@ -1,0 +1,218 @@
+"""``%%prompt``: ask a deployed model."""
+
+from __future__ import annotations
+
+import contextlib
+import keyword
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from byzer_lab.errors import ModelNotFoundError, NotReadyError
+from byzer_lab.records import StateSnapshot
+from byzer_lab.types import Chunk, FinishReason, GenerateRequest, Message, Sampling, Usage
+from byzer_lab_magics.arguments import Arguments
+from byzer_lab_magics.connection import connect
+from byzer_lab_magics.failures import interrupted
+from byzer_lab_magics.interpolate import interpolate
+from byzer_lab_magics.options import Option, Positional
+from byzer_lab_magics.reply import Reply
+from byzer_lab_magics.show import in_notebook
+from byzer_lab_magics.stream import Writer, writer_for
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+MODELS_OWN = "the model's own"
+
+SAMPLING = [
+    Option("max_tokens", "most tokens to generate", "integer", shown_default="what fits"),
+    Option("temperature", "0 is greedy", "number", shown_default=MODELS_OWN),
+    Option("top_p", "nucleus, above 0 up to 1", "number", shown_default=MODELS_OWN),
+    Option("top_k", "only the N likeliest tokens", "integer", shown_default=MODELS_OWN),
+    Option("min_p", "drop tokens less likely than this share", "number", shown_default=MODELS_OWN),
+    Option("repetition_penalty", "1 switches it off", "number", shown_default=MODELS_OWN),
+    Option("presence_penalty", "for tokens already generated", "number", shown_default=MODELS_OWN),
+    Option("frequency_penalty", "per time generated", "number", shown_default=MODELS_OWN),
+    Option("seed", "makes sampling repeatable", "integer"),
+    Option("stop", r"a text that ends the answer; \n and \t are understood", repeat=True),
+    Option("stop_token_ids", "a token that ends the answer", "integer", repeat=True),
+]
+
+PROMPT = Arguments(
+    "prompt",
+    "Ask a deployed model; the answer is shown as it comes. An interrupt cancels it.",
+    ["%%prompt [MODEL] [options]", "%prompt [--model NAME] [options] TEXT"],
+    [Positional("model", "name of the deployment", required=False, deployment=True)],
+    [
+        Option(
+            "model",
+            "the same, and the only spelling in the one-line form",
+            metavar="NAME",
+            shown_default="%config ByzerMagics.model, else the only one that is ready",
+            deployment=True,
+        ),
+        Option("system", "the system message"),
+        *SAMPLING,
+        Option("as", "keep the answer in this variable", metavar="NAME"),
+        Option("raw", "send the text as it stands: no template, no {{ name }}", "flag"),
+        Option("completion", "let the model continue the text, without its chat template", "flag"),
+    ],
+    "The text is a Jinja template over the notebook's variables: {{ name }} stands for a variable; "
+    "single braces are plain text.",
+)
+
+
+def prompt(shell: Any, options: dict[str, Any], body: str, default_model: str = "") -> Reply:
+    """Run ``%%prompt``.
+
+    Args:
+        shell: IPython's shell.
+        options: The read line.
+        body: The prompt, before its template is filled in.
+        default_model: Who is asked when the line names nobody.
+    """
+    _check_variable(options["as"])
+    if not options["raw"]:
+        body = interpolate(body, shell.user_ns)
+    body = body.strip("\n") if options["raw"] else body.strip()
+    if not body.strip():
+        raise UsageError("The prompt is empty; write it below %%prompt, or after %prompt.")
+    request = _request(options, body)
+    session = connect(shell)
+    model = options["model"] or default_model or _only_ready(session.gateway.state())
+    writer = writer_for(shell, owns_cell=_owns_cell(shell))
+    reply = _Exchange(model, request, writer).run(session.data_plane.stream(model, request))
+    if options["as"]:
+        shell.user_ns[options["as"]] = reply
+    return reply.shown_in(shell)
+
+
+def _check_variable(name: str | None) -> None:
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise UsageError(f"%prompt: --as {name} is not a name that a variable can have.")
+
+
+def _request(options: dict[str, Any], body: str) -> GenerateRequest:
+    chosen = {option.name: options[option.name] for option in SAMPLING}
+    chosen["stop"] = [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in chosen["stop"]]
+    sampling = Sampling(**chosen)
+    request_id = secrets.token_hex(8)
+    if options["completion"]:
+        if options["system"]:
+            raise UsageError("%prompt: --completion has no system message; leave --system out.")
+        return GenerateRequest(request_id=request_id, prompt=body, sampling=sampling)
+    messages = [Message(role="system", content=options["system"])] if options["system"] else []
+    messages.append(Message(role="user", content=body))
+    return GenerateRequest(request_id=request_id, messages=messages, sampling=sampling)
+
+
+def _only_ready(snapshot: StateSnapshot) -> str:
+    ready = [record.spec.name for record in snapshot.deployments if record.state == "ready"]
+    if len(ready) == 1:
+        return ready[0]
+    if ready:
+        raise UsageError(f"Several models are ready, name one: %%prompt {' or '.join(ready)}.")
+    if snapshot.deployments:
+        others = ", ".join(f"{item.spec.name} ({item.state})" for item in snapshot.deployments)
+        raise NotReadyError(f"No model is ready; there is: {others}.")
+    raise ModelNotFoundError(
+        "Nothing is deployed; %llm_deploy chat --model_path bundled deploys the bundled model."
+    )
+
+
+def _owns_cell(shell: Any) -> bool:
+    """Whether the running cell is one cell magic, so that its other outputs are all ours."""
+    if not in_notebook(shell):
+        return False
+    code = shell.kernel.get_parent("shell").get("content", {}).get("code", "")
+    return bool(code.lstrip().startswith("%%prompt"))
+
+
+class _Exchange:
+    """One question and its answer."""
+
+    def __init__(self, model: str, request: GenerateRequest, writer: Writer) -> None:
+        self._model = model
+        self._request = request
+        self._writer = writer
+        self._text: list[str] = []
+        self._tokens = 0
+        self._started = time.perf_counter()
+        self._first = 0.0
+
+    def run(self, chunks: Generator[Chunk]) -> Reply:
+        """Show the answer as it comes; what has come stays, however it ends."""
+        usage: Usage | None = None
+        finish: FinishReason = "stop"
+        try:
+            with contextlib.closing(chunks):
+                for chunk in chunks:
+                    self._take(chunk)
+                    if chunk.finish_reason:
+                        usage, finish = chunk.usage, chunk.finish_reason
+        except KeyboardInterrupt:
+            self._end(self._measured(), "cancelled", "interrupted")
+            raise interrupted("The answer was interrupted; the model has stopped.") from None
+        except Exception:
+            if self._text:
+                self._end(self._measured(), "error", "broke off")
+            raise
+        self._end(usage or self._measured(), finish)
+        return self._reply(usage or self._measured(), finish)
+
+    def _take(self, chunk: Chunk) -> None:
+        if chunk.text:
+            self._first = self._first or time.perf_counter()
+            self._text.append(chunk.text)
+            self._writer.write(chunk.text)
+        self._tokens += chunk.tokens
+
+    def _measured(self) -> Usage:
+        """Usage of an answer whose end never came."""
+        now = time.perf_counter()
+        return Usage(
+            output_tokens=self._tokens,
+            first_token_ms=((self._first or now) - self._started) * 1000,
+            total_ms=(now - self._started) * 1000,
+        )
+
+    def _end(self, usage: Usage, finish: str, mark: str = "") -> None:
+        metadata = {
+            "model": self._model,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "first_token_ms": round(usage.first_token_ms, 1),
+            "total_ms": round(usage.total_ms, 1),
+            "tokens_per_second": round(usage.tokens_per_second, 1),
+            "finish_reason": finish,
+        }
+        self._writer.end("".join(self._text), metadata, self._footer(usage, finish, mark))
+
+    def _footer(self, usage: Usage, finish: str, mark: str) -> str:
+        parts = [f"■ {mark}"] if mark else []
+        parts.append(self._model)
+        asked = f"{usage.input_tokens} + " if usage.input_tokens else ""
+        plural = "" if not asked and usage.output_tokens == 1 else "s"
+        parts.append(f"{asked}{usage.output_tokens} token{plural}")
+        if usage.output_tokens:
+            parts.append(f"first token {usage.first_token_ms:.0f} ms")
+        if usage.tokens_per_second:
+            rate = usage.tokens_per_second
+            parts.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:,.0f} tokens/s")
+        if finish == "length":
+            parts.append("cut at the token limit")
+        return " · ".join(parts)
+
+    def _reply(self, usage: Usage, finish: FinishReason) -> Reply:
+        text = "".join(self._text)
+        asked = self._request.messages or [Message(role="user", content=self._request.prompt or "")]
+        return Reply(
+            text,
+            model=self._model,
+            usage=usage,
+            messages=[*asked, Message(role="assistant", content=text)],
+            finish_reason=finish,
+        )

@@ -1,0 +1,108 @@
+"""From the table of magics to IPython and back out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.magic import no_var_expand
+from traitlets import Unicode
+from traitlets.config import Configurable
+
+from byzer_lab_magics import deploying, looking, prompting
+from byzer_lab_magics.arguments import Arguments, HelpWanted
+from byzer_lab_magics.complete import Completion
+from byzer_lab_magics.inputs import Inputs
+
+
+class ByzerMagics(Configurable):  # type: ignore[misc]
+    """Settings of the magics: ``%config ByzerMagics.model = "chat"``."""
+
+    model = Unicode("", help="Deployment that %%prompt asks when it names none.").tag(config=True)
+
+
+@dataclass(frozen=True)
+class MagicEntry:
+    """One magic.
+
+    Attributes:
+        arguments: What its line accepts.
+        run: Does it, given the shell, the read line and the body.
+        cell: It has a cell form too.
+    """
+
+    arguments: Arguments
+    run: Callable[[Any, dict[str, Any], str], Any]
+    cell: bool = False
+
+
+def entries(settings: ByzerMagics) -> list[MagicEntry]:
+    """All magics."""
+
+    def prompt(shell: Any, options: dict[str, Any], body: str) -> Any:
+        return prompting.prompt(shell, options, body, settings.model)
+
+    return [
+        MagicEntry(prompting.PROMPT, prompt, cell=True),
+        MagicEntry(deploying.DEPLOY, deploying.deploy, cell=True),
+        MagicEntry(deploying.UNDEPLOY, deploying.undeploy),
+        MagicEntry(deploying.SCALE, deploying.scale),
+        MagicEntry(looking.LIST, looking.list_deployments),
+        MagicEntry(looking.META, looking.meta),
+        MagicEntry(looking.LOGS, looking.logs),
+        MagicEntry(looking.STATUS, looking.status),
+    ]
+
+
+class Registration:
+    """The magics, their completion and their settings in one shell.
+
+    Args:
+        shell: IPython's shell.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._settings = ByzerMagics(parent=shell)
+        self._entries = entries(self._settings)
+        for entry in self._entries:
+            kind = "line_cell" if entry.cell else "line"
+            shell.register_magic_function(
+                _function(shell, entry), magic_kind=kind, magic_name=entry.arguments.magic
+            )
+        shell.configurables.append(self._settings)
+        arguments = [entry.arguments for entry in self._entries]
+        cells = [entry.arguments.magic for entry in self._entries if entry.cell]
+        self._completion = Completion(shell, arguments)
+        self._inputs = Inputs(shell, cells)
+
+    def undo(self) -> None:
+        """Leave the shell as it was."""
+        for kind in ("line", "cell"):
+            for entry in self._entries:
+                self._shell.magics_manager.magics[kind].pop(entry.arguments.magic, None)
+        self._shell.configurables.remove(self._settings)
+        self._completion.undo()
+        self._inputs.undo()
+
+
+def _function(shell: Any, entry: MagicEntry) -> Callable[..., Any]:
+    arguments = entry.arguments
+    one_line = arguments is prompting.PROMPT
+
+    def magic(line: str, cell: str | None = None) -> Any:
+        try:
+            if one_line and cell is None:
+                options, cell = arguments.parse_leading(line)
+            else:
+                options = arguments.parse(line)
+        except HelpWanted:
+            print(arguments.help())
+            return None
+        return entry.run(shell, options, cell or "")
+
+    magic.__name__ = magic.__qualname__ = arguments.magic
+    magic.__doc__ = arguments.help()
+    function: Callable[..., Any] = no_var_expand(magic)
+    return function

@@ -1,0 +1,66 @@
+"""What ``%%prompt`` returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from byzer_lab.types import FinishReason, Message, Usage
+
+
+class Reply(str):
+    """A model's answer: a text that knows where it came from.
+
+    Attributes:
+        model: Name of the deployment.
+        usage: Counts and times.
+        messages: The conversation, the answer included.
+        finish_reason: Why it ended.
+    """
+
+    model: str
+    usage: Usage
+    messages: list[Message]
+    finish_reason: FinishReason
+    _shown_in: tuple[int, int]
+
+    def __new__(
+        cls,
+        text: str,
+        *,
+        model: str = "",
+        usage: Usage | None = None,
+        messages: list[Message] | None = None,
+        finish_reason: FinishReason = "stop",
+    ) -> Reply:
+        """Make one."""
+        reply = super().__new__(cls, text)
+        reply.model = model
+        reply.usage = usage or Usage()
+        reply.messages = messages or []
+        reply.finish_reason = finish_reason
+        reply._shown_in = (0, -1)
+        return reply
+
+    @property
+    def text(self) -> str:
+        """The answer as an ordinary text."""
+        return str.__str__(self)
+
+    def shown_in(self, shell: Any) -> Reply:
+        """Remember that the running cell has shown the answer already."""
+        self._shown_in = (id(shell), shell.execution_count)
+        return self
+
+    def _ipython_display_(self) -> None:
+        from IPython.core.getipython import get_ipython
+
+        from byzer_lab_magics.show import in_notebook, show
+        from byzer_lab_magics.stream import markdown
+
+        shell = get_ipython()
+        if shell is None or self._shown_in == (id(shell), shell.execution_count):
+            return
+        if in_notebook(shell):
+            show(markdown(self.text))
+        else:
+            print(self.text)
