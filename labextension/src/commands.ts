@@ -1,0 +1,53 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type {
+  ReadonlyJSONObject,
+  ReadonlyPartialJSONObject
+} from '@lumino/coreutils';
+
+/** Every command of Byzer Lab. */
+export namespace CommandIDs {
+  export const open = 'byzer-lab:open';
+  export const refresh = 'byzer-lab:refresh';
+  export const startCluster = 'byzer-lab:start-cluster';
+  export const stopCluster = 'byzer-lab:stop-cluster';
+  export const undeploy = 'byzer-lab:undeploy';
+  export const scale = 'byzer-lab:scale';
+  export const cancelOperation = 'byzer-lab:cancel-operation';
+  export const insertPromptCell = 'byzer-lab:insert-prompt-cell';
+  export const insertDeployCell = 'byzer-lab:insert-deploy-cell';
+  export const showLogs = 'byzer-lab:show-logs';
+}
+
+/** Class of a deployment's row; the context menu in `schema/sidebar.json` hangs on it. */
+export const ROW_CLASS = 'jp-ByzerLab-row';
+
+/** A schema of a command's arguments, as `describedBy` wants it. */
+export function argsSchema(
+  properties: ReadonlyJSONObject,
+  required: string[] = []
+): { args: ReadonlyJSONObject } {
+  return {
+    args: { type: 'object', properties, required, additionalProperties: true }
+  };
+}
+
+/** The argument of commands that act on one deployment. */
+export const NAME_ARGUMENT = {
+  name: {
+    type: 'string',
+    description: 'Name of the deployment; else the row under the context menu.'
+  }
+};
+
+/** The deployment that a command shall act on. */
+export function deploymentName(
+  app: JupyterFrontEnd,
+  args: ReadonlyPartialJSONObject
+): string {
+  const row = () =>
+    app.contextMenuHitTest(node => node.classList.contains(ROW_CLASS));
+  return String(args.name ?? row()?.dataset.name ?? '');
+}
+
+/** For commands without arguments. */
+export const NO_ARGUMENTS = argsSchema({});

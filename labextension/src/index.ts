@@ -1,0 +1,13 @@
+import { cellsPlugin } from './cellsPlugin';
+import { clusterCommandsPlugin } from './clusterCommands';
+import { logsPlugin } from './logs/plugin';
+import { modelPlugin } from './modelPlugin';
+import { sidebarPlugin } from './sidebar/plugin';
+
+export default [
+  sidebarPlugin,
+  modelPlugin,
+  clusterCommandsPlugin,
+  cellsPlugin,
+  logsPlugin
+];
