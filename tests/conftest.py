@@ -1,0 +1,47 @@
+"""One real cluster for the whole run, in a folder of its own, stopped at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from byzer_lab.client.byzer_llm import ByzerLLM
+from byzer_lab.cluster.launch import start_cluster, stop_cluster
+from byzer_lab.cluster.runtime import Runtime
+
+REPOSITORY = Path(__file__).parent.parent
+COUNTING = "tests.support.engines:CountingEngine"
+
+
+@pytest.fixture(scope="session")
+def lab_home() -> Iterator[Path]:
+    """A private BYZER_LAB_HOME; worker processes can import the tests' engines."""
+    folder = Path(tempfile.mkdtemp(prefix="byzer-test-"))
+    before = {name: os.environ.get(name) for name in ("BYZER_LAB_HOME", "PYTHONPATH")}
+    os.environ["BYZER_LAB_HOME"] = str(folder)
+    os.environ["PYTHONPATH"] = str(REPOSITORY)
+    yield folder
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(lab_home: Path) -> Iterator[Runtime]:
+    """A running Byzer Lab."""
+    yield start_cluster()
+    stop_cluster()
+
+
+@pytest.fixture
+def llm(cluster: Runtime) -> Iterator[ByzerLLM]:
+    """A client; whatever a test deployed is taken down after it."""
+    client = ByzerLLM()
+    yield client
+    for record in client._session.gateway.state().deployments:
+        client.undeploy(record.spec.name, force=True)

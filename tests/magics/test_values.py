@@ -1,0 +1,46 @@
+"""The values that magics return, and how they print."""
+
+import copy
+import pickle
+
+from byzer_lab_magics.looking import COLUMNS
+from byzer_lab_magics.reply import Reply
+from byzer_lab_magics.show import bar
+from byzer_lab_magics.table import Facts, Table
+
+from byzer_lab.types import Message, Usage
+
+
+def test_a_reply_is_a_text() -> None:
+    usage = Usage(input_tokens=2, output_tokens=3)
+    asked = [Message(role="user", content="?")]
+    reply = Reply("Hello", model="chat", usage=usage, messages=asked)
+    assert reply == "Hello"
+    assert type(reply.text) is str
+    assert f"{reply}!" == "Hello!"
+    assert reply.usage.output_tokens == 3
+    for twin in (copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
+        assert (twin, twin.model, twin.usage, twin.messages) == ("Hello", "chat", usage, asked)
+
+
+def test_a_table_prints_aligned_and_escapes_its_html() -> None:
+    row = ["<b>", "ready", "transformers", "m", "1/1", 0, 0, 1.5]
+    table = Table(COLUMNS, [row], "nothing")
+    assert repr(table).splitlines()[0].split() == [
+        "name", "state", "backend", "model", "workers", "in", "flight", "queued", "tokens/s",
+    ]  # fmt: skip
+    assert "&lt;b&gt;" in table._repr_html_()
+    assert "<b>" not in table._repr_html_()
+    assert [row["name"] for row in table] == ["<b>"]
+    assert repr(Table(COLUMNS, [], "nothing")) == "nothing"
+
+
+def test_facts_are_a_dict() -> None:
+    facts = Facts({"a": 1, "long name": ["<i>"]})
+    assert facts == {"a": 1, "long name": ["<i>"]}
+    assert "<i>" not in facts._repr_html_()
+
+
+def test_bar() -> None:
+    assert bar(0.35) == "███████░░░░░░░░░░░░░  35 %"
+    assert bar(2).endswith("100 %")
