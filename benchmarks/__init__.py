@@ -1,0 +1,1 @@
+"""What Byzer Lab costs, measured: ``python -m benchmarks``."""
