@@ -11,12 +11,14 @@ from typing import Any, Literal
 import msgspec
 
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.types import Sampling
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 DeploymentState = Literal["queued", "starting", "loading", "ready", "failed", "draining"]
 WorkerState = Literal["queued", "starting", "loading", "ready", "draining"]
 OperationState = Literal["running", "succeeded", "failed", "cancelled"]
+LoadBalance = Literal["lru", "round_robin", "least_loaded"]
 
 
 class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -26,14 +28,19 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
         name: Name of the deployment, unique in the cluster.
         model_path: A local folder, a hub id, or ``bundled``.
         pretrained_model_type: The model's family; ``custom/auto`` detects it.
-        backend: Engine that runs it: a key of ``byzer_lab.engines.ENGINES`` or ``module:Class``.
+        backend: Engine that runs it: a key of ``byzer_lab.engines.BACKENDS`` or ``module:Class``.
         workers: How many copies of the model.
-        worker_concurrency: Requests that one worker answers at a time.
+        worker_concurrency: Requests that one worker answers at a time; 0 takes the backend's own.
         queue_limit: Requests that may wait at one worker; more are refused.
         cpus_per_worker: Ray CPUs reserved by a worker; 0 reserves none.
         gpus_per_worker: Ray GPUs reserved by a worker, fractions allowed.
+        resources: Other Ray resources that a worker reserves, such as ``{"big_memory": 0.01}``.
         infer_params: Parameters of the engine.
         load_timeout_s: Seconds a worker may take to become ready.
+        load_balance: How requests are spread over the workers; see :mod:`byzer_lab.routing`.
+        generation: Generation parameters of requests that leave them open.
+        max_workers: With it the number of workers follows the load, up to this many.
+        min_workers: Fewest workers when the number follows the load.
     """
 
     name: str
@@ -41,12 +48,17 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
     pretrained_model_type: str = "custom/auto"
     backend: str = "transformers"
     workers: int = 1
-    worker_concurrency: int = 16
+    worker_concurrency: int = 0
     queue_limit: int = 256
     cpus_per_worker: float = 0.0
     gpus_per_worker: float = 0.0
+    resources: dict[str, float] = {}
     infer_params: dict[str, Any] = {}
     load_timeout_s: float = 1800.0
+    load_balance: LoadBalance = "lru"
+    generation: Sampling = msgspec.field(default_factory=Sampling)
+    max_workers: int | None = None
+    min_workers: int = 1
 
     def check(self) -> None:
         """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
@@ -57,11 +69,14 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
             )
         bounds: list[tuple[str, float, float, float]] = [
             ("workers", self.workers, 1, 1000),
-            ("worker_concurrency", self.worker_concurrency, 1, 100_000),
+            ("worker_concurrency", self.worker_concurrency, 0, 100_000),
             ("queue_limit", self.queue_limit, 0, 1_000_000),
             ("cpus_per_worker", self.cpus_per_worker, 0, 10_000),
             ("gpus_per_worker", self.gpus_per_worker, 0, 1_000),
             ("load_timeout_s", self.load_timeout_s, 1, 7 * 86_400),
+            ("min_workers", self.min_workers, 1, 1000),
+            ("max_workers", self.max_workers or self.min_workers, self.min_workers, 1000),
+            *((f"resources[{name!r}]", need, 0, 1e9) for name, need in self.resources.items()),
         ]
         for field, value, low, high in bounds:
             if not low <= value <= high:
@@ -93,6 +108,7 @@ class WorkerRecord(msgspec.Struct, kw_only=True):
 
     Attributes:
         id: Unique id.
+        index: Its number among the workers, from 0; a replacement takes the lost one's.
         state: Its place in the life of a worker.
         phase: What loading is at, such as ``loading weights``.
         progress: Share of the phase, 0 to 1; ``None`` when it can't be known.
@@ -104,6 +120,7 @@ class WorkerRecord(msgspec.Struct, kw_only=True):
     """
 
     id: str
+    index: int = 0
     state: WorkerState = "queued"
     phase: str = ""
     progress: float | None = None
@@ -253,10 +270,14 @@ class Endpoint(msgspec.Struct):
     Attributes:
         worker: Id of the worker.
         url: Base URL.
+        index: Its number among the workers.
+        busy: Requests that it answered or held in its queue when it last told.
     """
 
     worker: str
     url: str
+    index: int = 0
+    busy: int = 0
 
 
 class Route(msgspec.Struct, kw_only=True):
@@ -265,9 +286,13 @@ class Route(msgspec.Struct, kw_only=True):
     Attributes:
         deployment: Name of the deployment.
         state: Its state, for the message when nobody is ready.
-        endpoints: Ready workers.
+        endpoints: Ready workers, by index.
+        load_balance: How requests are spread over them.
+        generation: Generation parameters of requests that leave them open.
     """
 
     deployment: str
     state: DeploymentState
     endpoints: list[Endpoint]
+    load_balance: LoadBalance = "lru"
+    generation: Sampling = msgspec.field(default_factory=Sampling)

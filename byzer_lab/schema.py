@@ -7,23 +7,27 @@ A backend declares its infer parameters as a frozen dataclass whose fields are m
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from byzer_lab.errors import InvalidRequestError
 
 P = TypeVar("P")
-Kind = type[bool] | type[int] | type[float] | type[str]
+Kind = type[Any]
+"""``bool``, ``int``, ``float``, ``str``, ``list`` or ``dict``."""
 
 _WORDS: dict[Kind, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
     str: "a text",
+    list: "a list",
+    dict: 'a mapping, such as {"name": "value"}',
 }
 
 
@@ -33,14 +37,16 @@ class ParameterInfo:
 
     Attributes:
         name: Its name.
-        kind: ``bool``, ``int``, ``float`` or ``str``.
+        kind: ``bool``, ``int``, ``float``, ``str``, ``list`` or ``dict``.
         default: ``None`` where the engine or the model decides.
         help: One sentence.
         unit: Unit of the number, such as ``tokens``.
         least: Smallest value.
+        above: The value must be greater than this.
         most: Largest value.
         choices: The only texts allowed; empty: any.
         aliases: Other names for it.
+        items: Kind of a list's items.
     """
 
     name: str
@@ -49,12 +55,15 @@ class ParameterInfo:
     help: str
     unit: str = ""
     least: float | None = None
+    above: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    items: Kind = str
 
     def read(self, value: Any) -> Any:
-        """Check a value; numbers and truth values may be written as text.
+        """Check a value; numbers and truth values may be written as text, lists as a text with
+        commas, mappings as JSON.
 
         Raises:
             InvalidRequestError: It is of another kind or out of bounds.
@@ -62,15 +71,22 @@ class ParameterInfo:
         if value is None:
             return None
         read = _convert(self.kind, value)
-        fits = (
-            read is not None
-            and (self.least is None or read >= self.least)
-            and (self.most is None or read <= self.most)
-            and (not self.choices or read in self.choices)
-        )
-        if not fits:
+        if self.kind is list and read is not None:
+            read = [_convert(self.items, item) for item in read]
+        if not self._fits(read):
             raise InvalidRequestError(f"{self.name} is {value!r}; it must be {self.accepted}.")
         return read
+
+    def _fits(self, read: Any) -> bool:
+        items = read if self.kind is list and read is not None else [read]
+        return all(
+            item is not None
+            and (self.least is None or item >= self.least)
+            and (self.above is None or item > self.above)
+            and (self.most is None or item <= self.most)
+            and (not self.choices or item in self.choices)
+            for item in items
+        )
 
     @property
     def accepted(self) -> str:
@@ -78,6 +94,11 @@ class ParameterInfo:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         words = _WORDS[self.kind]
+        if self.kind is list:
+            return f"a list, each item {_WORDS[self.items]}"
+        if self.above is not None:
+            most = "" if self.most is None else f" and at most {self.most:g}"
+            return f"{words} of more than {self.above:g}{most}"
         if self.least is not None and self.most is not None:
             return f"{words} from {self.least:g} to {self.most:g}"
         if self.least is not None:
@@ -93,6 +114,7 @@ def parameter(
     *,
     unit: str = "",
     least: float | None = None,
+    above: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] = (),
     aliases: tuple[str, ...] = (),
@@ -102,6 +124,7 @@ def parameter(
         "help": help,
         "unit": unit,
         "least": least,
+        "above": above,
         "most": most,
         "choices": choices,
         "aliases": aliases,
@@ -112,10 +135,12 @@ def parameter(
 def describe_parameters(parameters: type[Any]) -> list[ParameterInfo]:
     """The parameters of a backend's class, in their order."""
     hints = typing.get_type_hints(parameters)
-    return [
-        ParameterInfo(field.name, _kind(hints[field.name]), field.default, **field.metadata)
-        for field in dataclasses.fields(parameters)
-    ]
+    described = []
+    for field in dataclasses.fields(parameters):
+        kind, items = _kind(hints[field.name])
+        info = ParameterInfo(field.name, kind, field.default, **field.metadata, items=items)
+        described.append(info)
+    return described
 
 
 def read_parameters(parameters: type[P], given: Mapping[str, Any], backend: str) -> P:
@@ -129,38 +154,57 @@ def read_parameters(parameters: type[P], given: Mapping[str, Any], backend: str)
     Raises:
         InvalidRequestError: An unknown name, the same one twice, or a value that doesn't fit.
     """
-    known = {name: info for info in describe_parameters(parameters) for name in _names(info)}
+    return parameters(
+        **read_values(describe_parameters(parameters), given, f"The {backend} backend")
+    )
+
+
+def read_values(
+    parameters: Iterable[ParameterInfo], given: Mapping[str, Any], owner: str
+) -> dict[str, Any]:
+    """Check values against described parameters.
+
+    Args:
+        parameters: What may be given.
+        given: The values; ``None`` counts as not given.
+        owner: Whose parameters they are, for messages, such as ``The vllm backend``.
+
+    Returns:
+        Each given value under its parameter's own name, as its kind.
+
+    Raises:
+        InvalidRequestError: An unknown name, the same one twice, or a value that doesn't fit.
+    """
+    known = {name: info for info in parameters for name in _names(info)}
     values: dict[str, Any] = {}
     for name, value in given.items():
         info = known.get(name)
         if info is None:
-            raise _unknown(name, list(known), backend)
+            raise _unknown(name, list(known), owner)
         if info.name in values:
             raise InvalidRequestError(f"{info.name} is given twice, also as {name!r}.")
         if value is not None:
             values[info.name] = info.read(value)
-    return parameters(**values)
+    return values
 
 
 def _names(info: ParameterInfo) -> tuple[str, ...]:
     return (info.name, *info.aliases)
 
 
-def _unknown(name: str, known: list[str], backend: str) -> InvalidRequestError:
+def _unknown(name: str, known: list[str], owner: str) -> InvalidRequestError:
     close = get_close_matches(name, known, n=2)
     there = f"it has: {', '.join(sorted(known))}."
     hint = f"did you mean {' or '.join(close)}?" if close else there
-    return InvalidRequestError(
-        f"The {backend} backend has no parameter {name!r}; {hint}", parameter=name
-    )
+    return InvalidRequestError(f"{owner} has no parameter {name!r}; {hint}", parameter=name)
 
 
-def _kind(hint: Any) -> Kind:
-    """``int`` of ``int | None``."""
+def _kind(hint: Any) -> tuple[Kind, Kind]:
+    """``int`` of ``int | None``; of a list also the kind of its items."""
     if isinstance(hint, types.UnionType):
         (hint,) = (part for part in typing.get_args(hint) if part is not type(None))
-    kind: Kind = hint
-    return kind
+    kind = typing.get_origin(hint) or hint
+    return kind, typing.get_args(hint)[0] if kind is list else str
 
 
 def _convert(kind: Kind, value: Any) -> Any:
@@ -171,6 +215,12 @@ def _convert(kind: Kind, value: Any) -> Any:
         return value if isinstance(value, bool) else None
     if kind is str:
         return value if isinstance(value, str) else None
+    if kind is list:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",")]
+        return list(value) if isinstance(value, list | tuple) else [value]
+    if kind is dict:
+        return _mapping(value)
     if isinstance(value, bool):
         return None
     try:
@@ -182,3 +232,12 @@ def _convert(kind: Kind, value: Any) -> Any:
     if kind is int:
         return number if isinstance(number, int) else None
     return float(number)
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None

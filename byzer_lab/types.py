@@ -40,6 +40,11 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
         stop: Texts that end the answer; they are not part of it.
         stop_token_ids: Tokens that end the answer, beside the model's own.
         ignore_eos: Goes on past the model's end-of-text token (for measurements).
+        logprobs: Tell each token's logarithmic probability, and those of so many likeliest tokens
+            at its place; 0 tells the chosen token's alone. Probabilities are the model's own,
+            before penalties and temperature.
+
+    The help and bounds of each are in :mod:`byzer_lab.generation`.
     """
 
     max_tokens: int | None = None
@@ -54,6 +59,7 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     stop: list[str] = []
     stop_token_ids: list[int] = []
     ignore_eos: bool = False
+    logprobs: int | None = None
 
 
 class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -64,12 +70,18 @@ class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=
         messages: A conversation, rendered by the model's chat template.
         prompt: Text that is sent to the model as it stands.
         sampling: See :class:`Sampling`.
+        adapter: Name of a LoRA adapter of the deployment; ``None`` asks the model itself.
+        max_input_tokens: A longer prompt is refused.
+        max_total_tokens: Prompt and answer together; the model's own window where it is smaller.
     """
 
     request_id: str
     messages: list[Message] | None = None
     prompt: str | None = None
     sampling: Sampling = msgspec.field(default_factory=Sampling)
+    adapter: str | None = None
+    max_input_tokens: int | None = None
+    max_total_tokens: int | None = None
 
 
 class Usage(msgspec.Struct):
@@ -96,12 +108,29 @@ class Usage(msgspec.Struct):
         return (self.output_tokens - 1) / seconds if self.output_tokens > 1 and seconds > 0 else 0.0
 
 
+class TokenLogprob(msgspec.Struct, omit_defaults=True):
+    """A token and its logarithmic probability.
+
+    Attributes:
+        token: Its number.
+        text: Its text; a token may be part of a character, which is then U+FFFD.
+        logprob: Natural logarithm of its probability.
+        top: The likeliest tokens at its place, likeliest first; empty when none were asked for.
+    """
+
+    token: int
+    text: str
+    logprob: float
+    top: list[TokenLogprob] = []
+
+
 class Chunk(msgspec.Struct, omit_defaults=True):
     """A piece of an answer.
 
     Attributes:
         text: New text (a delta, never cumulative).
         tokens: How many tokens this piece stands for.
+        logprobs: One for each of these tokens, where they were asked for.
         finish_reason: Set on the last chunk only.
         usage: Set on the last chunk only.
         error: Set instead of ``finish_reason`` when the answer broke off: an error's wire form.
@@ -109,6 +138,7 @@ class Chunk(msgspec.Struct, omit_defaults=True):
 
     text: str = ""
     tokens: int = 0
+    logprobs: list[TokenLogprob] = []
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     error: dict[str, Any] | None = None
@@ -178,3 +208,40 @@ class RerankAnswer(msgspec.Struct):
     tokens: list[int]
     truncated: list[bool]
     usage: Usage
+
+
+class TokenizeRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """Ask how a model reads a text.
+
+    Attributes:
+        text: The text.
+        special_tokens: Add what the model puts around every text, such as its beginning-of-text
+            token.
+    """
+
+    text: str
+    special_tokens: bool = False
+
+
+class TokenizeAnswer(msgspec.Struct):
+    """The tokens of a text, as numbers."""
+
+    tokens: list[int]
+
+
+class TemplateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """Ask for the prompt that a model's chat template makes of a conversation.
+
+    Attributes:
+        messages: The conversation.
+        add_generation_prompt: End with the beginning of the assistant's turn.
+    """
+
+    messages: list[Message]
+    add_generation_prompt: bool = True
+
+
+class TemplateAnswer(msgspec.Struct):
+    """A prompt."""
+
+    text: str

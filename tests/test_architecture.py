@@ -13,14 +13,24 @@ from pathlib import Path
 import pytest
 
 import byzer_lab
-from byzer_lab.engines import ENGINES
+from byzer_lab.engines import BACKENDS
 from byzer_lab.engines.families import BY_TYPE
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "byzer_lab"
 MAGICS = REPOSITORY / "magics" / "byzer_lab_magics"
 
-GROUND = {"config", "errors", "records", "routing", "schema", "secrets", "types", "web"}
+GROUND = {
+    "config",
+    "errors",
+    "generation",
+    "records",
+    "routing",
+    "schema",
+    "secrets",
+    "types",
+    "web",
+}
 """Modules that every room may use."""
 
 ROOMS: dict[str, set[str]] = {
@@ -194,7 +204,9 @@ def loaded_by(program: str, *names: str) -> set[str]:
     return set(answer.stdout.split("\n")[-2].split())
 
 
-@pytest.mark.parametrize("target", sorted({*ENGINES.values(), *BY_TYPE.values()}))
+@pytest.mark.parametrize(
+    "target", sorted({*(b.engine for b in BACKENDS.values()), *BY_TYPE.values()})
+)
 def test_an_engines_class_is_cheap(target: str) -> None:
     """The registry imports it to check a deploy."""
     module, _, name = target.partition(":")

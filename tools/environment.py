@@ -24,13 +24,7 @@ EXTRAS = {"lab": "transformers", "dev": "dev"}
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 FREE_DISK_GIB = 3.0
-BUILD_TOOLS = [
-    "hatchling",
-    "hatch-nodejs-version",
-    "hatch-jupyter-builder",
-    "jupyter-builder",
-    "editables",
-]
+EXTENSION_BUILDER = "jupyter-builder"
 
 
 class SetupError(Exception):
@@ -113,11 +107,11 @@ def install_python(extra: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--constraint", str(ROOT / "constraints.txt")]
     failure = "pip could not install the packages (its words are above)"
-    run([*pip, *BUILD_TOOLS], failure)
+    run([*pip, EXTENSION_BUILDER], failure)
     # The extension is built by the steps that follow, where its progress can be seen.
     environment = {**os.environ, "SKIP_JUPYTER_BUILDER": "1"}
     project = f"{ROOT}[{extra}]"
-    run([*pip, "--no-build-isolation", "--editable", project], failure, environment)
+    run([*pip, "--editable", project], failure, environment)
 
 
 def build_extension() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ import msgspec
 from byzer_lab.client.apart import run_apart
 from byzer_lab.client.data_plane import DataPlane
 from byzer_lab.client.embedding import EmbeddingCalls
-from byzer_lab.client.llm_config import to_sampling
+from byzer_lab.client.llm_config import read_llm_config
 from byzer_lab.client.session import Session, session
 from byzer_lab.client.types import (
     LLMRequest,
@@ -301,11 +300,8 @@ class ByzerLLM(EmbeddingCalls):
         model: str | None,
         llm_config: Mapping[str, Any] | None,
     ) -> tuple[str, GenerateRequest]:
-        request = GenerateRequest(
-            request_id=secrets.token_hex(8),
-            messages=_messages(conversations),
-            sampling=to_sampling(llm_config or {}),
-        )
+        request = read_llm_config(llm_config or {})
+        request.messages = _messages(conversations)
         return self._model(model), request
 
     def _whole_answer(self, model: str, request: GenerateRequest) -> LLMResponse:

@@ -11,10 +11,10 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from byzer_lab.client.llm_config import PREFIXES
 from byzer_lab.client.session import Session
 from byzer_lab.client.types import LLMRequest, LLMResponse
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.generation import plain_name
 from byzer_lab.types import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest, Usage
 
 T = TypeVar("T")
@@ -181,9 +181,7 @@ def _options(given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     known = [name for name, field in NAMES.items() if field in kind.__struct_fields__]
     for written, value in given.items():
-        name = written
-        for prefix in PREFIXES:
-            name = name.removeprefix(prefix)
+        name = plain_name(written)
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."

@@ -1,55 +1,40 @@
-"""``llm_config``: Byzer-LLM's names for sampling parameters, turned into :class:`Sampling`."""
+"""``llm_config``: what a call says beside its conversation, with Byzer-LLM's names."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
-import msgspec
-
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.types import Sampling
+from byzer_lab.generation import plain_name, read_sampling
+from byzer_lab.types import GenerateRequest
 
-PREFIXES = ("gen.", "generation.")
-ALIASES = {
-    "max_length": "max_tokens",
-    "max_new_tokens": "max_tokens",
-    "stopping_sequences": "stop",
-}
+ADAPTER_NAMES = ("adapter", "adapter_name_or_path", "lora_name")
+NO_EFFECT = ("lora_int_id", "stopping_sequences_skip_check_min_length")
+"""Names of the original that its own engines needed and ours don't."""
 
 
-def to_sampling(llm_config: Mapping[str, Any]) -> Sampling:
-    """Read an ``llm_config``.
+def read_llm_config(llm_config: Mapping[str, Any]) -> GenerateRequest:
+    """A request without its question.
 
     Args:
-        llm_config: Names of :class:`Sampling`, the aliases above, each also with the prefix
-            ``gen.`` or ``generation.``. Values may be texts, as SQL and the command line write
-            them: ``"0.1"``, ``"true"``, ``"a,b"`` for lists.
+        llm_config: Generation parameters (see :func:`byzer_lab.generation.read_sampling`),
+            ``request_id`` (default: a new one) and ``adapter``, each also with the prefix
+            ``gen.`` or ``generation.``.
 
     Raises:
         InvalidRequestError: An unknown name, or a value that doesn't fit.
     """
-    values: dict[str, Any] = {}
-    for given, value in llm_config.items():
-        name = given
-        for prefix in PREFIXES:
-            name = name.removeprefix(prefix)
-        name = ALIASES.get(name, name)
-        if name not in Sampling.__struct_fields__:
-            known = [*Sampling.__struct_fields__, *ALIASES]
-            close = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}."
-            raise InvalidRequestError(f"llm_config has no parameter {given!r}{hint}")
-        values[name] = _listed(value) if name in ("stop", "stop_token_ids") else value
-    try:
-        return msgspec.convert(values, Sampling, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidRequestError(f"llm_config was refused: {error}") from error
-
-
-def _listed(value: Any) -> Any:
-    """A comma-separated text, or a single value, as a list."""
-    if isinstance(value, str):
-        return value.split(",")
-    return value if isinstance(value, list | tuple) else [value]
+    own = (*ADAPTER_NAMES, *NO_EFFECT, "request_id")
+    kept = {name: value for name, value in llm_config.items() if plain_name(name) not in own}
+    named = {plain_name(name): value for name, value in llm_config.items() if name not in kept}
+    for name, value in named.items():
+        if name not in NO_EFFECT and not (value is None or isinstance(value, str)):
+            raise InvalidRequestError(f"llm_config: {name} is {value!r}; it must be a text.")
+    adapters = [named[name] for name in ADAPTER_NAMES if named.get(name)]
+    return GenerateRequest(
+        request_id=named.get("request_id") or secrets.token_hex(8),
+        sampling=read_sampling(kept),
+        adapter=adapters[0] if adapters else None,
+    )

@@ -1,36 +1,93 @@
-"""Local backends. A new one is one file here and one line in the table below."""
+"""Local backends. A new one is one folder or file here and one entry of the table below."""
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 from byzer_lab.engines.base import Engine
 from byzer_lab.errors import InvalidRequestError
 
-ENGINES: dict[str, str] = {
-    "llama_cpp": "byzer_lab.engines.llama_cpp:LlamaCppEngine",
-    "transformers": "byzer_lab.engines.transformers:TransformersEngine",
+
+@dataclass(frozen=True)
+class Backend:
+    """A local backend.
+
+    Attributes:
+        engine: Its class, as ``module:Class``.
+        summary: What it is for, in a few words.
+        library: Module that must be installed where its workers run.
+        extra: Extra of the distribution that installs it.
+        concurrency: Requests that a worker answers at a time where the deployment doesn't say.
+        aliases: Other names for it.
+    """
+
+    engine: str
+    summary: str
+    library: str
+    extra: str
+    concurrency: int
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether its library is there; nothing is imported."""
+        return find_spec(self.library) is not None
+
+
+BACKENDS: dict[str, Backend] = {
+    "transformers": Backend(
+        "byzer_lab.engines.transformers:TransformersEngine",
+        "chat, embedding and rerank models of Hugging Face, on GPUs and CPUs",
+        library="transformers",
+        extra="transformers",
+        concurrency=16,
+    ),
+    "llama_cpp": Backend(
+        "byzer_lab.engines.llama_cpp:LlamaCppEngine",
+        "GGUF files, quick on CPUs",
+        library="llama_cpp",
+        extra="llama-cpp",
+        concurrency=16,
+    ),
 }
+
+
+def backend_name(name: str) -> str:
+    """The name of a backend that may be given by one of its aliases.
+
+    Args:
+        name: A key of :data:`BACKENDS`, an alias, or ``module:Class`` for an engine of your own,
+            which stays as it is.
+
+    Raises:
+        InvalidRequestError: There is none of that name.
+    """
+    names = {alias: key for key, backend in BACKENDS.items() for alias in (key, *backend.aliases)}
+    if ":" in name:
+        return name
+    if name not in names:
+        close = get_close_matches(name, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise InvalidRequestError(
+            f"There is no backend {name!r}; there is: {', '.join(sorted(BACKENDS))}.{hint}"
+        )
+    return names[name]
 
 
 def find_engine(backend: str) -> type[Engine]:
     """The class of a backend.
 
     Args:
-        backend: A key of :data:`ENGINES`, or ``module:Class`` for an engine of your own.
+        backend: See :func:`backend_name`.
 
     Raises:
         InvalidRequestError: Nothing of that name, or the module can't be imported.
     """
-    target = ENGINES.get(backend, backend)
-    if ":" not in target:
-        close = get_close_matches(backend, ENGINES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise InvalidRequestError(
-            f"There is no backend {backend!r}; there is: {', '.join(sorted(ENGINES))}.{hint}"
-        )
-    module, _, name = target.partition(":")
+    known = BACKENDS.get(backend_name(backend))
+    module, _, name = (known.engine if known else backend).partition(":")
     try:
         engine: type[Engine] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from byzer_lab.schema import ParameterInfo
 from byzer_lab.types import (
     Chunk,
     EmbedAnswer,
@@ -13,6 +14,10 @@ from byzer_lab.types import (
     GenerateRequest,
     RerankAnswer,
     RerankRequest,
+    TemplateAnswer,
+    TemplateRequest,
+    TokenizeAnswer,
+    TokenizeRequest,
 )
 
 
@@ -55,11 +60,16 @@ class Engine(Protocol):
     Constructing is cheap, imports nothing heavy and checks the parameters: the registry does it
     before it starts a worker. ``load`` does the work.
 
-    What a model can do is one or more of :class:`Generates`, :class:`Embeds` and :class:`Reranks`;
-    an engine has the methods of those alone, and the worker refuses the rest.
+    What a model can do is one or more of :class:`Generates`, :class:`Embeds`, :class:`Reranks`,
+    :class:`Tokenizes` and :class:`RendersChats`; an engine has the methods of those alone, and
+    the worker refuses the rest.
     """
 
     def __init__(self, config: EngineConfig) -> None: ...
+
+    @classmethod
+    def parameters(cls) -> Sequence[ParameterInfo]:
+        """The infer parameters that a deployment may set."""
 
     def load(self, report: ReportProgress) -> None:
         """Load the model; called once, on a thread of its own.
@@ -118,10 +128,32 @@ class Reranks(Protocol):
         """Scores of the request's pairs; raises and is cancelled as :meth:`Embeds.embed`."""
 
 
+@runtime_checkable
+class Tokenizes(Protocol):
+    """An engine that tells how its model reads a text."""
+
+    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
+        """The tokens of a text."""
+
+
+@runtime_checkable
+class RendersChats(Protocol):
+    """An engine that tells the prompt of a conversation."""
+
+    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
+        """The prompt that the model's chat template makes of a conversation.
+
+        Raises:
+            InvalidRequestError: The model has no chat template, or it refuses the conversation.
+        """
+
+
 ABILITIES: dict[type, str] = {
     Generates: "write text (chat_oai)",
     Embeds: "turn texts into vectors (emb)",
     Reranks: "score pairs of texts (emb_rerank)",
+    Tokenizes: "count tokens (tokenize)",
+    RendersChats: "render conversations (apply_chat_template)",
 }
 
 

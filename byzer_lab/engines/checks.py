@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
-from byzer_lab.types import Sampling
-
-_BOUNDS: dict[str, tuple[Callable[[float], bool], str]] = {
-    "max_tokens": (lambda value: value >= 1, "at least 1"),
-    "temperature": (lambda value: value >= 0, "0 or more"),
-    "top_p": (lambda value: 0 < value <= 1, "more than 0 and at most 1"),
-    "top_k": (lambda value: value >= -1, "1 or more, or 0 or -1 to switch it off"),
-    "min_p": (lambda value: 0 <= value <= 1, "from 0 to 1"),
-    "repetition_penalty": (lambda value: value > 0, "more than 0"),
-    "presence_penalty": (lambda value: -2 <= value <= 2, "from -2 to 2"),
-    "frequency_penalty": (lambda value: -2 <= value <= 2, "from -2 to 2"),
-}
+from byzer_lab.generation import GENERATION
+from byzer_lab.types import GenerateRequest, Sampling
 
 
 def check_sampling(sampling: Sampling, vocabulary: int) -> None:
@@ -30,10 +17,8 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
     Raises:
         InvalidRequestError: Names the value and its bounds.
     """
-    for name, (within, bounds) in _BOUNDS.items():
-        value = getattr(sampling, name)
-        if value is not None and not (math.isfinite(value) and within(value)):
-            raise InvalidRequestError(f"{name} is {value}; it must be {bounds}.")
+    for info in GENERATION:
+        info.read(getattr(sampling, info.name))
     if "" in sampling.stop:
         raise InvalidRequestError("stop holds an empty text; each stop text needs a character.")
     for token in sampling.stop_token_ids:
@@ -43,17 +28,20 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
             )
 
 
-def fit_answer(input_tokens: int, max_tokens: int | None, window: int) -> int:
+def fit_answer(request: GenerateRequest, input_tokens: int, window: int) -> int:
     """How many tokens the answer may have.
 
     Args:
+        request: What the caller asked for, and the limits that the caller set.
         input_tokens: Tokens of the prompt.
-        max_tokens: What the caller asked for; ``None`` takes what is left of the window.
         window: Tokens that prompt and answer may have together.
 
     Raises:
         ContextLengthError: They don't fit; both numbers are in the sentence.
     """
+    max_tokens = request.sampling.max_tokens
+    fit_limits(request, input_tokens)
+    window = min(window, request.max_total_tokens or window)
     left = window - input_tokens
     if left < 1:
         raise ContextLengthError(
@@ -71,6 +59,22 @@ def fit_answer(input_tokens: int, max_tokens: int | None, window: int) -> int:
             context_length=window,
         )
     return left if max_tokens is None else max_tokens
+
+
+def fit_limits(request: GenerateRequest, input_tokens: int) -> None:
+    """Check a prompt against the limit that the caller set for it.
+
+    Raises:
+        ContextLengthError: It is longer; both numbers are in the sentence.
+    """
+    limit = request.max_input_tokens
+    if limit is not None and input_tokens > limit:
+        raise ContextLengthError(
+            f"The prompt has {input_tokens} tokens, more than the {limit} that "
+            "setup_max_input_length allows.",
+            input_tokens=input_tokens,
+            max_input_tokens=limit,
+        )
 
 
 def fit_prompt(input_tokens: int, window: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, ParamSpec
 
 import msgspec
 
+from byzer_lab.engines import BACKENDS, backend_name
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.families import make_engine
 from byzer_lab.errors import (
@@ -44,6 +45,8 @@ from byzer_lab.web import decode_body
 
 REGISTRY = "registry"
 """Name of the actor."""
+DEFAULT_CONCURRENCY = 16
+"""Requests at a time of a worker whose engine is the user's own."""
 
 P = ParamSpec("P")
 
@@ -122,8 +125,7 @@ class Registry:
     async def deploy(self, body: bytes) -> OperationRecord:
         """Begin a deployment; see ``POST /api/deployments``."""
         request = decode_body(body, DeployBody)
-        spec, name = request.spec, request.spec.name
-        spec.check()
+        spec, name = _completed(request.spec), request.spec.name
         _check_engine(spec, request.secrets)
         existing = self._journal.deployments.get(name)
         if existing and existing.state not in ("failed", "draining"):
@@ -258,8 +260,16 @@ class Registry:
     async def route(self, name: str) -> Route:
         """Where a deployment's ready workers listen; see ``GET /api/deployments/NAME/route``."""
         record = self._find(name).record
-        endpoints = [Endpoint(w.id, w.url) for w in record.workers if w.state == "ready"]
-        return Route(deployment=name, state=record.state, endpoints=endpoints)
+        ready = sorted((w for w in record.workers if w.state == "ready"), key=lambda w: w.index)
+        return Route(
+            deployment=name,
+            state=record.state,
+            endpoints=[
+                Endpoint(w.id, w.url, w.index, w.load.in_flight + w.load.queued) for w in ready
+            ],
+            load_balance=record.spec.load_balance,
+            generation=record.spec.generation,
+        )
 
     @_answers
     async def log(self, name: str, after: int, limit: int, wait: float) -> dict[str, Any]:
@@ -321,6 +331,17 @@ class Registry:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # asyncio itself holds tasks only weakly
         task.add_done_callback(done)
+
+
+def _completed(spec: DeploymentSpec) -> DeploymentSpec:
+    """A checked spec with the backend's own name and concurrency filled in."""
+    spec.check()
+    backend = backend_name(spec.backend)
+    known = BACKENDS.get(backend)
+    own = known.concurrency if known else DEFAULT_CONCURRENCY
+    return msgspec.structs.replace(
+        spec, backend=backend, worker_concurrency=spec.worker_concurrency or own
+    )
 
 
 def _check_engine(spec: DeploymentSpec, secrets: dict[str, str]) -> None:

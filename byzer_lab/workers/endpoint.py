@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from byzer_lab.engines.base import Embeds, Engine, Generates, Reranks, refusal
+from byzer_lab.engines.base import (
+    Embeds,
+    Engine,
+    Generates,
+    RendersChats,
+    Reranks,
+    Tokenizes,
+    refusal,
+)
 from byzer_lab.errors import (
     ByzerLabError,
     EngineDeadError,
@@ -31,6 +39,10 @@ from byzer_lab.types import (
     GenerateRequest,
     RerankAnswer,
     RerankRequest,
+    TemplateAnswer,
+    TemplateRequest,
+    TokenizeAnswer,
+    TokenizeRequest,
 )
 from byzer_lab.web import json_response, read_body
 from byzer_lab.workers.admission import Admission
@@ -179,10 +191,47 @@ class RerankEndpoint(WholeEndpoint[RerankRequest]):
         return answer
 
 
+class LightEndpoint(Endpoint[R]):
+    """A question about the model that its processor need not wait for: it takes no slot."""
+
+    async def _answer(self, request: R, send: Send) -> None:
+        with self._failures():
+            answer = await self._ask(request)
+        await send({"type": "http.response.start", "status": 200, "headers": JSON})
+        await send({"type": "http.response.body", "body": msgspec.json.encode(answer)})
+
+    async def _ask(self, request: R) -> TokenizeAnswer | TemplateAnswer:
+        raise NotImplementedError
+
+
+class TokenizeEndpoint(LightEndpoint[TokenizeRequest]):
+    """``POST /tokenize``."""
+
+    request = TokenizeRequest
+    ability = Tokenizes
+
+    async def _ask(self, request: TokenizeRequest) -> TokenizeAnswer:
+        answer: TokenizeAnswer = await self._engine.tokenize(request)
+        return answer
+
+
+class TemplateEndpoint(LightEndpoint[TemplateRequest]):
+    """``POST /apply_chat_template``."""
+
+    request = TemplateRequest
+    ability = RendersChats
+
+    async def _ask(self, request: TemplateRequest) -> TemplateAnswer:
+        answer: TemplateAnswer = await self._engine.apply_chat_template(request)
+        return answer
+
+
 ENDPOINTS: dict[str, type[Endpoint[Any]]] = {
     "/generate": GenerateEndpoint,
     "/embed": EmbedEndpoint,
     "/rerank": RerankEndpoint,
+    "/tokenize": TokenizeEndpoint,
+    "/apply_chat_template": TemplateEndpoint,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from byzer_lab.engines import ENGINES
+from byzer_lab.engines import BACKENDS
 from byzer_lab.records import DeploymentSpec
 from byzer_lab.secrets import collect
 from byzer_lab_magics.arguments import Arguments
@@ -46,7 +46,7 @@ DEPLOY = Arguments(
             "the engine that runs it, or module:Class of your own",
             default=_default["backend"],
             metavar="NAME",
-            values=tuple(sorted(ENGINES)),
+            values=tuple(sorted(BACKENDS)),
         ),
         Option("workers", "copies of the model", "integer", _default["workers"]),
         Option(

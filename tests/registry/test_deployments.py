@@ -104,7 +104,8 @@ def test_a_crash_while_loading_fails_the_deploy(counting: ByzerLLM) -> None:
 
 
 def test_a_deploy_that_takes_too_long_fails(counting: ByzerLLM, cluster: Runtime) -> None:
-    with pytest.raises(DeployFailedError, match="not ready after 4 s .*loading weights"):
+    # What it was at depends on how quick the machine is.
+    with pytest.raises(DeployFailedError, match=r"not ready after 4 s \(it was at: .+\); give"):
         counting.deploy(udf_name="slow", infer_params={"load_s": 60}, load_timeout_s=4)
     wait_until(lambda: not worker_processes(cluster))
 

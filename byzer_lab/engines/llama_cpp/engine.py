@@ -12,9 +12,18 @@ from byzer_lab.engines.answering import chunks_of, loading_errors
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp.files import find_gguf
 from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
+from byzer_lab.engines.llama_cpp.prompt import require_template
 from byzer_lab.engines.text import AnswerText
 from byzer_lab.errors import EngineError
-from byzer_lab.types import Chunk, GenerateRequest
+from byzer_lab.schema import ParameterInfo, describe_parameters
+from byzer_lab.types import (
+    Chunk,
+    GenerateRequest,
+    TemplateAnswer,
+    TemplateRequest,
+    TokenizeAnswer,
+    TokenizeRequest,
+)
 
 if TYPE_CHECKING:
     from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
@@ -46,6 +55,11 @@ class LlamaCppEngine:
         self._config = config
         self._parameters: Parameters = read_infer_params(config.infer_params)
         self._loaded: _Loaded | None = None
+
+    @classmethod
+    def parameters(cls) -> list[ParameterInfo]:
+        """See :class:`byzer_lab.engines.llama_cpp.parameters.Parameters`."""
+        return describe_parameters(Parameters)
 
     def load(self, report: ReportProgress) -> None:
         """Load the model and run a first, tiny request through it.
@@ -134,6 +148,16 @@ class LlamaCppEngine:
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
+
+    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
+        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
+        model = self._ready().model
+        return TokenizeAnswer(model.tokenize(request.text, special=request.special_tokens))
+
+    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
+        """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
+        template = require_template(self._ready().template)
+        return TemplateAnswer(template.render(request.messages, request.add_generation_prompt))
 
     async def close(self) -> None:
         """End the model's thread, fail what is running, and free the memory."""

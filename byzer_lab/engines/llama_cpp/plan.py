@@ -40,7 +40,7 @@ def make_plan(
     sampling = request.sampling
     check_sampling(sampling, model.vocabulary)
     prompt = encode_prompt(request, model, template)
-    max_tokens = fit_answer(len(prompt), sampling.max_tokens, window)
+    max_tokens = fit_answer(request, len(prompt), window)
     if len(prompt) + max_tokens > cache:
         if sampling.max_tokens is not None or len(prompt) >= cache:
             raise _too_large(len(prompt), sampling.max_tokens, cache)

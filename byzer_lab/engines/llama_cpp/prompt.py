@@ -48,8 +48,8 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise InvalidRequestError(f"The model's chat template is broken: {error}") from error
 
-    def render(self, messages: list[Message]) -> str:
-        """The prompt of a conversation.
+    def render(self, messages: list[Message], add_generation_prompt: bool = True) -> str:
+        """The prompt of a conversation, ended by default with the beginning of the answer.
 
         Raises:
             InvalidRequestError: The template refuses it.
@@ -60,7 +60,7 @@ class ChatTemplate:
                 messages=turns,
                 tools=None,
                 documents=None,
-                add_generation_prompt=True,
+                add_generation_prompt=add_generation_prompt,
                 **self._tokens,
             )
         except (jinja2.TemplateError, TypeError, ValueError) as error:
@@ -86,11 +86,7 @@ def encode_prompt(
     if (request.messages is None) == (request.prompt is None):
         raise InvalidRequestError("A request has either messages or a prompt.")
     if request.messages is not None:
-        if template is None:
-            raise InvalidRequestError(
-                "This model has no chat template, so it can't take messages. Send a prompt instead."
-            )
-        text = template.render(request.messages)
+        text = require_template(template).render(request.messages)
         special = False  # the template writes them
     else:
         text = request.prompt or ""
@@ -100,6 +96,15 @@ def encode_prompt(
     if not tokens:
         raise InvalidRequestError("The prompt is empty.")
     return tokens
+
+
+def require_template(template: ChatTemplate | None) -> ChatTemplate:
+    """The template, or :class:`InvalidRequestError` where the model has none."""
+    if template is None:
+        raise InvalidRequestError(
+            "This model has no chat template, so it can't take messages. Send a prompt instead."
+        )
+    return template
 
 
 class _GenerationMarks(Extension):

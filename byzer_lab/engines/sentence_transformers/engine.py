@@ -18,7 +18,7 @@ from byzer_lab.errors import (
     InvalidRequestError,
     describe,
 )
-from byzer_lab.schema import read_parameters
+from byzer_lab.schema import ParameterInfo, describe_parameters, read_parameters
 from byzer_lab.types import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest, Usage
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class _Engine:
         self._counter: TokenCounter | None = None
         self._batches: MicroBatches[Any, Any] | None = None
         self._window = self._threads = 0
+
+    @classmethod
+    def parameters(cls) -> list[ParameterInfo]:
+        """See :class:`byzer_lab.engines.sentence_transformers.parameters.Parameters`."""
+        return describe_parameters(Parameters)
 
     def load(self, report: ReportProgress) -> None:
         """Load the model and run a first, tiny pass through it.

@@ -15,8 +15,15 @@ from byzer_lab.engines.text import AnswerText
 from byzer_lab.engines.transformers.parameters import Parameters
 from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
 from byzer_lab.errors import EngineError
-from byzer_lab.schema import read_parameters
-from byzer_lab.types import Chunk, GenerateRequest
+from byzer_lab.schema import ParameterInfo, describe_parameters, read_parameters
+from byzer_lab.types import (
+    Chunk,
+    GenerateRequest,
+    TemplateAnswer,
+    TemplateRequest,
+    TokenizeAnswer,
+    TokenizeRequest,
+)
 
 if TYPE_CHECKING:
     from byzer_lab.engines.transformers.loading import LoadedModel
@@ -54,6 +61,11 @@ class TransformersEngine:
         self._runner: _Runner | None = None
         self._batching = ""
         self._threads = 0
+
+    @classmethod
+    def parameters(cls) -> list[ParameterInfo]:
+        """See :class:`byzer_lab.engines.transformers.parameters.Parameters`."""
+        return describe_parameters(Parameters)
 
     def load(self, report: ReportProgress) -> None:
         """Load the model and run a first, tiny request through it.
@@ -112,6 +124,21 @@ class TransformersEngine:
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
+
+    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
+        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
+        loaded, _ = self._ready()
+        special = request.special_tokens
+        return TokenizeAnswer(loaded.tokenizer.encode(request.text, add_special_tokens=special))
+
+    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
+        """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
+        from byzer_lab.engines.transformers.prompt import render
+
+        loaded, _ = self._ready()
+        return TemplateAnswer(
+            render(request.messages, loaded.tokenizer, request.add_generation_prompt)
+        )
 
     async def close(self) -> None:
         """End the model's thread, fail what is running, and free the memory."""

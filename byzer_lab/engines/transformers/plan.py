@@ -90,7 +90,7 @@ def make_plan(
     shared = not loaded.model.config.is_encoder_decoder  # else each has a window of its own
     if not shared:
         fit_prompt(len(prompt), loaded.window)
-    max_tokens = fit_answer(len(prompt) if shared else 0, sampling.max_tokens, loaded.window)
+    max_tokens = fit_answer(request, len(prompt) if shared else 0, loaded.window)
     if longest_request is not None and len(prompt) + max_tokens > longest_request:
         if sampling.max_tokens is not None or len(prompt) >= longest_request:
             raise _too_large(len(prompt), sampling.max_tokens, longest_request)

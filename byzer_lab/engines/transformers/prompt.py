@@ -24,7 +24,7 @@ def encode_prompt(request: GenerateRequest, tokenizer: Any) -> list[int]:
     if (request.messages is None) == (request.prompt is None):
         raise InvalidRequestError("A request has either messages or a prompt.")
     if request.messages is not None:
-        text = _render(request.messages, tokenizer)
+        text = render(request.messages, tokenizer)
         special = False  # the template writes them
     else:
         text = request.prompt or ""
@@ -36,7 +36,12 @@ def encode_prompt(request: GenerateRequest, tokenizer: Any) -> list[int]:
     return tokens
 
 
-def _render(messages: list[Message], tokenizer: Any) -> str:
+def render(messages: list[Message], tokenizer: Any, add_generation_prompt: bool = True) -> str:
+    """The prompt that the model's chat template makes of a conversation.
+
+    Raises:
+        InvalidRequestError: There is no chat template, or it refuses.
+    """
     if not tokenizer.chat_template:
         raise InvalidRequestError(
             "This model has no chat template, so it can't take messages. Send a prompt instead."
@@ -44,7 +49,7 @@ def _render(messages: list[Message], tokenizer: Any) -> str:
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
         rendered: str = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=False
+            turns, add_generation_prompt=add_generation_prompt, tokenize=False
         )
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         raise InvalidRequestError(

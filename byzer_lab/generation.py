@@ -1,0 +1,135 @@
+"""The generation parameters of every engine and provider, described once.
+
+Their wire form is :class:`byzer_lab.types.Sampling`. Checks, help, completion, forms and the
+reference page read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from byzer_lab.errors import InvalidRequestError
+from byzer_lab.schema import ParameterInfo, read_values
+from byzer_lab.types import Sampling
+
+OWNER = "llm_config"
+PREFIXES = ("gen.", "generation.")
+GENERATION: tuple[ParameterInfo, ...] = (
+    ParameterInfo(
+        "max_tokens",
+        int,
+        None,
+        "Most tokens to generate; by default what is left of the context window.",
+        unit="tokens",
+        least=1,
+        aliases=("max_length", "max_new_tokens"),
+    ),
+    ParameterInfo("temperature", float, None, "0 is greedy.", least=0),
+    ParameterInfo(
+        "top_p",
+        float,
+        None,
+        "Nucleus: the smallest set of tokens with at least this probability.",
+        above=0,
+        most=1,
+    ),
+    ParameterInfo(
+        "top_k", int, None, "Only the k likeliest tokens; 0 or -1 switches it off.", least=-1
+    ),
+    ParameterInfo(
+        "min_p",
+        float,
+        None,
+        "Drops tokens less likely than this share of the likeliest one.",
+        least=0,
+        most=1,
+    ),
+    ParameterInfo(
+        "repetition_penalty",
+        float,
+        None,
+        "Divides the logits of tokens of prompt and answer; 1 switches it off.",
+        above=0,
+    ),
+    ParameterInfo(
+        "presence_penalty",
+        float,
+        None,
+        "Subtracted once from the logits of tokens already generated.",
+        least=-2,
+        most=2,
+    ),
+    ParameterInfo(
+        "frequency_penalty",
+        float,
+        None,
+        "Subtracted once per time a token was generated.",
+        least=-2,
+        most=2,
+    ),
+    ParameterInfo("seed", int, None, "Makes sampling repeatable."),
+    ParameterInfo("stop", list, (), "Texts that end the answer.", aliases=("stopping_sequences",)),
+    ParameterInfo("stop_token_ids", list, (), "Tokens that end the answer, by number.", items=int),
+    ParameterInfo("ignore_eos", bool, False, "Goes on past the model's end-of-text token."),
+    ParameterInfo(
+        "logprobs",
+        int,
+        None,
+        "Tell each token's logarithmic probability, and those of so many alternatives.",
+        least=0,
+        most=20,
+    ),
+)
+
+OFF: dict[str, tuple[Any, ...]] = {
+    "best_of": (1, "1"),
+    "n": (1, "1"),
+    "use_beam_search": (False, "false", "False"),
+    "early_stopping": (False, "false", "False"),
+    "length_penalty": (1, 1.0, "1", "1.0"),
+}
+"""Byzer-LLM's names that no engine offers any more, and the values that ask for nothing."""
+
+
+def plain_name(name: str) -> str:
+    """A parameter's name without the prefix ``gen.`` or ``generation.``."""
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def read_sampling(given: Mapping[str, Any]) -> Sampling:
+    """Read generation parameters.
+
+    Args:
+        given: Names of :data:`GENERATION` or their aliases, each also with the prefix ``gen.`` or
+            ``generation.``. Values may be texts, as SQL and the command line write them:
+            ``"0.1"``, ``"true"``, ``"a,b"`` for lists.
+
+    Raises:
+        InvalidRequestError: An unknown name, a value that doesn't fit, or something that no
+            engine offers, such as beam search.
+    """
+    plain = {plain_name(name): value for name, value in given.items()}
+    for name in OFF.keys() & plain.keys():
+        value = plain.pop(name)
+        if value is not None and value not in OFF[name]:
+            raise InvalidRequestError(
+                f"{name} is {value!r}, but no engine here searches among several answers; leave "
+                "it out, or ask several times with different seeds."
+            )
+    return Sampling(**read_values(GENERATION, plain, OWNER))
+
+
+def filled(sampling: Sampling, defaults: Sampling) -> Sampling:
+    """What a caller set, and a deployment's defaults where the caller set nothing."""
+    empty = Sampling()
+    left_open = {
+        name: getattr(defaults, name)
+        for name in Sampling.__struct_fields__
+        if getattr(sampling, name) == getattr(empty, name)
+    }
+    return msgspec.structs.replace(sampling, **left_open)
