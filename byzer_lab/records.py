@@ -264,6 +264,24 @@ class StateSnapshot(msgspec.Struct, kw_only=True):
     operations: list[OperationRecord] = []
 
 
+class BackendRecord(msgspec.Struct, kw_only=True):
+    """A backend, as the cluster has it.
+
+    Attributes:
+        name: Its name.
+        summary: What it is for, in a few words.
+        installed: Whether its library is there.
+        install: The command that installs it.
+        concurrency: Requests at a time of a worker whose deployment doesn't say.
+    """
+
+    name: str
+    summary: str
+    installed: bool
+    install: str
+    concurrency: int
+
+
 class Endpoint(msgspec.Struct):
     """Where a worker listens.
 

@@ -13,6 +13,7 @@ from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.errors import ClusterError, ModelNotFoundError
 from byzer_lab.records import (
     NAME_PATTERN,
+    BackendRecord,
     DeploymentSpec,
     LogLine,
     OperationRecord,
@@ -49,6 +50,10 @@ class GatewayClient:
     def state(self) -> StateSnapshot:
         """Everything that runs."""
         return self._call("GET", "/api/state", StateSnapshot)
+
+    def backends(self) -> list[BackendRecord]:
+        """The backends that the cluster knows, and which of them it can run."""
+        return self._call("GET", "/api/backends", list[BackendRecord])
 
     def deploy(
         self, spec: DeploymentSpec, *, secrets: dict[str, str], replace: bool = False

@@ -36,6 +36,11 @@ class Backend:
         """Whether its library is there; nothing is imported."""
         return find_spec(self.library) is not None
 
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f"pip install 'byzer-lab[{self.extra}]'"
+
 
 BACKENDS: dict[str, Backend] = {
     "transformers": Backend(

@@ -67,6 +67,9 @@ class Control:
     async def cancel(self, request: Request) -> Response:
         return await self._change("cancel", request.path_params["id"])
 
+    async def backends(self, _: Request) -> Response:
+        return await self._read("backends")
+
     async def _change(self, method: str, *args: Any) -> Response:
         """Call once: a change whose answer was lost must not be made twice."""
         import ray
@@ -118,6 +121,7 @@ def control_routes(registry: ActorHandle) -> list[Route]:
     return [
         Route("/health", control.health),
         Route("/api/state", control.state),
+        Route("/api/backends", control.backends),
         Route("/api/deployments", control.deploy, methods=["POST"]),
         Route(deployment, control.undeploy, methods=["DELETE"]),
         Route(f"{deployment}/scale", control.scale, methods=["POST"]),

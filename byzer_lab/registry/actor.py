@@ -30,6 +30,7 @@ from byzer_lab.errors import (
     describe,
 )
 from byzer_lab.records import (
+    BackendRecord,
     DeploymentRecord,
     DeploymentSpec,
     Endpoint,
@@ -270,6 +271,20 @@ class Registry:
             load_balance=record.spec.load_balance,
             generation=record.spec.generation,
         )
+
+    @_answers
+    async def backends(self) -> list[BackendRecord]:
+        """The backends; see ``GET /api/backends``."""
+        return [
+            BackendRecord(
+                name=name,
+                summary=backend.summary,
+                installed=backend.installed,
+                install=backend.install,
+                concurrency=backend.concurrency,
+            )
+            for name, backend in BACKENDS.items()
+        ]
 
     @_answers
     async def log(self, name: str, after: int, limit: int, wait: float) -> dict[str, Any]:
