@@ -92,6 +92,12 @@ class QueueFullError(ByzerLabError):
     status = 429
 
 
+class WorkerBusyError(QueueFullError):
+    """Every slot of the worker is taken, and the request was not to wait for one."""
+
+    code = "worker_busy"
+
+
 class NotReadyError(ByzerLabError):
     """The deployment exists but has no worker that can answer now."""
 

@@ -127,6 +127,8 @@ def read_sampling(given: Mapping[str, Any]) -> Sampling:
 def filled(sampling: Sampling, defaults: Sampling) -> Sampling:
     """What a caller set, and a deployment's defaults where the caller set nothing."""
     empty = Sampling()
+    if defaults == empty:
+        return sampling
     left_open = {
         name: getattr(defaults, name)
         for name in Sampling.__struct_fields__

@@ -305,6 +305,7 @@ class Route(msgspec.Struct, kw_only=True):
         deployment: Name of the deployment.
         state: Its state, for the message when nobody is ready.
         endpoints: Ready workers, by index.
+        workers: How many workers are wanted.
         load_balance: How requests are spread over them.
         generation: Generation parameters of requests that leave them open.
     """
@@ -312,5 +313,6 @@ class Route(msgspec.Struct, kw_only=True):
     deployment: str
     state: DeploymentState
     endpoints: list[Endpoint]
+    workers: int = 1
     load_balance: LoadBalance = "lru"
     generation: Sampling = msgspec.field(default_factory=Sampling)

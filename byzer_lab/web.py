@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 T = TypeVar("T")
+NO_WAIT = "byzer-lab-no-wait"
+"""Header of a request that a busy worker is to refuse instead of letting it wait."""
 
 
 def json_response(

@@ -268,6 +268,7 @@ class Registry:
             endpoints=[
                 Endpoint(w.id, w.url, w.index, w.load.in_flight + w.load.queued) for w in ready
             ],
+            workers=record.spec.workers,
             load_balance=record.spec.load_balance,
             generation=record.spec.generation,
         )

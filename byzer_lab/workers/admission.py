@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from types import TracebackType
 
-from byzer_lab.errors import NotReadyError, QueueFullError
+from byzer_lab.errors import NotReadyError, QueueFullError, WorkerBusyError
 
 
 class Admission:
@@ -36,6 +36,18 @@ class Admission:
     def idle(self) -> bool:
         """Nothing runs and nothing waits."""
         return self.in_flight == 0 and not self._waiting
+
+    def refuse_when_busy(self) -> None:
+        """For a request that is not to wait, because another worker may be free.
+
+        Raises:
+            WorkerBusyError: All slots are taken; its details hold ``requests``, how many there are.
+        """
+        if self.in_flight >= self._slots and not self.draining:
+            requests = self.in_flight + self.queued
+            raise WorkerBusyError(
+                f"This worker of {self.name!r} has {requests} requests already.", requests=requests
+            )
 
     async def __aenter__(self) -> None:
         """Take a slot, waiting for one where necessary.

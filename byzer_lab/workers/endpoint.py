@@ -44,7 +44,7 @@ from byzer_lab.types import (
     TokenizeAnswer,
     TokenizeRequest,
 )
-from byzer_lab.web import json_response, read_body
+from byzer_lab.web import NO_WAIT, json_response, read_body
 from byzer_lab.workers.admission import Admission
 from byzer_lab.workers.streaming import coalesced, timed
 
@@ -69,6 +69,7 @@ class Endpoint(Generic[R]):
 
     request: type[R]
     ability: type
+    takes_a_slot = True
 
     def __init__(
         self,
@@ -87,7 +88,10 @@ class Endpoint(Generic[R]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not isinstance(self._engine, self.ability):
             raise InvalidRequestError(refusal(self._admission.name, self._engine, self.ability))
-        body = await read_body(Request(scope, receive), self.request)
+        request = Request(scope, receive)
+        body = await read_body(request, self.request)
+        if NO_WAIT in request.headers and self.takes_a_slot:
+            self._admission.refuse_when_busy()
         answering = asyncio.create_task(self._answer(body, send))
         leaving = asyncio.create_task(_disconnected(receive))
         try:
@@ -192,7 +196,9 @@ class RerankEndpoint(WholeEndpoint[RerankRequest]):
 
 
 class LightEndpoint(Endpoint[R]):
-    """A question about the model that its processor need not wait for: it takes no slot."""
+    """A question about the model that is answered at once, whatever else the worker does."""
+
+    takes_a_slot = False
 
     async def _answer(self, request: R, send: Send) -> None:
         with self._failures():
