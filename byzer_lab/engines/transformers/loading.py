@@ -83,13 +83,32 @@ class LoadedModel:
         return text
 
 
-def load_model(source: ModelSource, parameters: Parameters, report: ReportProgress) -> LoadedModel:
-    """Load configuration, tokenizer and weights.
+@dataclass(frozen=True)
+class ModelOutline:
+    """What is known of a model before its weights are loaded.
+
+    Attributes:
+        config: The library's configuration.
+        tokenizer: Its tokenizer.
+        auto_class: The library's class that loads its weights.
+        context_length: As in :class:`LoadedModel`.
+        options: What the library's loaders are told.
+    """
+
+    config: Any
+    tokenizer: Any
+    auto_class: Any
+    context_length: int | None
+    options: dict[str, Any]
+
+
+def read_model(source: ModelSource, parameters: Parameters, report: ReportProgress) -> ModelOutline:
+    """Load configuration and tokenizer.
 
     Args:
         source: Where the model is.
         parameters: The deployment's.
-        report: Told of each phase.
+        report: Told of the phase.
 
     Raises:
         InvalidRequestError: The library doesn't know this model or can't chat with it.
@@ -105,16 +124,40 @@ def load_model(source: ModelSource, parameters: Parameters, report: ReportProgre
     with _explained(source, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source.name, **options)
     auto_class = _class_for(config, source)
+    window = _context_length(config, tokenizer, parameters)
+    return ModelOutline(config, tokenizer, auto_class, window, options)
 
+
+def load_model(
+    source: ModelSource,
+    parameters: Parameters,
+    report: ReportProgress,
+    *,
+    on_host: bool = False,
+) -> LoadedModel:
+    """Load configuration, tokenizer and weights.
+
+    Args:
+        source: Where the model is.
+        parameters: The deployment's.
+        report: Told of each phase.
+        on_host: Leave the weights in the host's memory, for who places them.
+
+    Raises:
+        InvalidRequestError: The library doesn't know this model or can't chat with it.
+        EngineError: Files are missing or broken.
+    """
+    outline = read_model(source, parameters, report)
+    config, options = outline.config, outline.options
     device = "cuda" if torch.cuda.is_available() else "cpu"
     hidden_size = getattr(config.get_text_config(), "hidden_size", 0)
     if parameters.attn_implementation is not None:
         options["attn_implementation"] = parameters.attn_implementation
-    if device == "cuda":
+    if device == "cuda" and not on_host:
         options["device_map"] = {"": 0}
     report(LoadProgress("loading weights", 0.0))
     with _explained(source, "weights"), weights_reported(report):
-        model, info = auto_class.from_pretrained(
+        model, info = outline.auto_class.from_pretrained(
             source.name,
             config=config,
             dtype=choose_dtype(parameters.dtype, config.dtype, device, hidden_size),
@@ -122,7 +165,7 @@ def load_model(source: ModelSource, parameters: Parameters, report: ReportProgre
             **options,
         )
     _refuse_missing(info["missing_keys"], source)
-    return LoadedModel(model.eval(), tokenizer, _context_length(config, tokenizer, parameters))
+    return LoadedModel(model.eval(), outline.tokenizer, outline.context_length)
 
 
 def _class_for(config: Any, source: ModelSource) -> Any:
