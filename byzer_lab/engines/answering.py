@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import aclosing, contextmanager
 
+from byzer_lab.engines.logprobs import Notes
 from byzer_lab.engines.text import AnswerText
-from byzer_lab.errors import ByzerLabError, EngineError, describe
-from byzer_lab.types import Chunk, FinishReason, Usage
+from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError, describe
+from byzer_lab.types import Chunk, FinishReason, GenerateRequest, TokenLogprob, Usage
 
 
 @contextmanager
@@ -21,12 +22,29 @@ def loading_errors(model_path: str) -> Iterator[None]:
         raise EngineError(f"{model_path!r} can't be served: {describe(error)}") from error
 
 
+def refuse_adapter(request: GenerateRequest) -> None:
+    """Refuse a request that names an adapter, on an engine that has none to choose from.
+
+    Raises:
+        InvalidRequestError: It names one.
+    """
+    if request.adapter is not None:
+        raise InvalidRequestError(
+            f"The adapter {request.adapter!r} can't be chosen: this deployment has no adapters. "
+            "Deploy on the vllm backend with the infer parameter adapters, or leave the adapter "
+            "out.",
+            adapter=request.adapter,
+        )
+
+
 async def chunks_of(
     steps: AsyncGenerator[list[int]],
     answer: AnswerText,
     *,
     end_tokens: Collection[int],
     input_tokens: int,
+    notes: Notes | None = None,
+    text_of: Callable[[int], str] = str,
 ) -> AsyncGenerator[Chunk]:
     """Turn the tokens of one request into chunks, until it ends one way or another.
 
@@ -35,12 +53,18 @@ async def chunks_of(
         answer: Makes text of them and looks for stop texts.
         end_tokens: Tokens that end the answer.
         input_tokens: Tokens of the prompt, for the usage.
+        notes: Probabilities of the tokens, each noted before its token comes.
+        text_of: Text of a token alone, for the probabilities.
 
     Yields:
         Text deltas, then the last chunk with ``finish_reason`` and ``usage``.
     """
     made = told = 0
     finish: FinishReason = "length"
+
+    def told_logprobs() -> list[TokenLogprob]:
+        return [] if notes is None else notes.between(told, made, text_of)
+
     async with aclosing(steps):
         async for tokens in steps:
             shown = ""
@@ -54,13 +78,14 @@ async def chunks_of(
                     finish = "stop"
                     break
             if shown:
-                yield Chunk(text=shown, tokens=made - told)
+                yield Chunk(text=shown, tokens=made - told, logprobs=told_logprobs())
                 told = made
             if finish == "stop":
                 break
     yield Chunk(
         text="" if answer.stopped else answer.flush(cut_short=finish == "length"),
         tokens=made - told,
+        logprobs=told_logprobs(),
         finish_reason=finish,
         usage=Usage(input_tokens=input_tokens, output_tokens=made),
     )

@@ -75,6 +75,7 @@ async def coalesced(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[bytes]:
                 if pending and pending[-1].finish_reason is None and chunk.finish_reason is None:
                     pending[-1].text += chunk.text
                     pending[-1].tokens += chunk.tokens
+                    pending[-1].logprobs += chunk.logprobs
                 else:
                     pending.append(chunk)
                 arrived.set()

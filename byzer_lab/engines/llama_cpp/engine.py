@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.engines.answering import chunks_of, loading_errors
+from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp.files import find_gguf
 from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
@@ -130,6 +130,7 @@ class LlamaCppEngine:
 
         loaded = self._ready()
         model, context = loaded.model, loaded.context
+        refuse_adapter(request)
         plan = make_plan(
             request,
             model,
@@ -144,6 +145,8 @@ class LlamaCppEngine:
             answer,
             end_tokens=plan.end_tokens,
             input_tokens=len(plan.prompt),
+            notes=plan.notes,
+            text_of=model.text_of,
         )
         async with aclosing(chunks):
             async for chunk in chunks:

@@ -146,6 +146,12 @@ class Model:
         """Text of tokens, special ones left out."""
         return b"".join([self._piece(token) for token in tokens]).decode("utf-8", "replace")
 
+    def text_of(self, token: int) -> str:
+        """Text of a token alone, special ones by their name."""
+        if lib.llama_vocab_is_control(self._vocab, token):
+            return self._text_of(token)
+        return self._piece(token).decode("utf-8", "replace")
+
     def special_token(self, text: str) -> int | None:
         """The token that :meth:`decode` leaves out and whose name this text is."""
         tokens = self.tokenize(text, special=False)

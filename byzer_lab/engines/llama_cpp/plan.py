@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from byzer_lab.engines.checks import check_sampling, fit_answer
 from byzer_lab.engines.llama_cpp.prompt import ChatTemplate, encode_prompt
+from byzer_lab.engines.logprobs import notes_for
 from byzer_lab.engines.transformers.plan import GREEDY_BELOW, GenerationPlan, Recipe
 from byzer_lab.errors import ContextLengthError
 from byzer_lab.types import GenerateRequest, Sampling
@@ -51,6 +52,7 @@ def make_plan(
         max_tokens=max_tokens,
         end_tokens=_end_tokens(sampling, model),
         recipe=_make_recipe(sampling, seed),
+        notes=notes_for(sampling.logprobs),
     )
 
 

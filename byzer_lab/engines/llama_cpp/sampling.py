@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from byzer_lab.engines.logprobs import Notes
 from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe
 
 # top_k and top_p are looked up among this many likeliest tokens; sorting a whole vocabulary of
@@ -34,6 +35,7 @@ class Sampler:
 
     def __init__(self, plan: GenerationPlan) -> None:
         self._recipe = plan.recipe
+        self._notes = plan.notes
         self._random = random.Random(plan.recipe.seed)  # a number for each place in the answer
         self._prompt = plan.prompt
         self._counts: Any = None  # of each token in the answer
@@ -46,9 +48,12 @@ class Sampler:
             logits: Float32, of every token of the vocabulary; left as they are.
         """
         recipe = self._recipe
+        own = logits
         if recipe.penalises:
             logits = self._penalised(logits)
         token = int(logits.argmax()) if recipe.temperature == 0 else self._draw(logits)
+        if self._notes is not None:
+            _note_probabilities(self._notes, own, token)
         if recipe.penalises:
             self._counts[token] += 1
             self._seen[token] = True
@@ -85,6 +90,23 @@ class Sampler:
         return int(tokens[(scaled[tokens] + _gumbel(tokens, place)).argmax()])
 
 
+def _note_probabilities(notes: Notes, logits: Any, token: int) -> None:
+    greatest = float(logits.max())
+    whole = greatest + math.log(np.exp(logits - greatest, dtype=np.float64).sum())
+    top = _likeliest(logits, min(len(logits), notes.alternatives)) if notes.alternatives else []
+    notes.add(
+        token,
+        float(logits[token]) - whole,
+        [(int(other), float(logits[other]) - whole) for other in top],
+    )
+
+
+def _likeliest(logits: Any, count: int) -> Any:
+    """So many likeliest tokens, likeliest first; of equals, the first comes first."""
+    tokens = np.argpartition(logits, len(logits) - count)[len(logits) - count :]
+    return tokens[np.lexsort((tokens, -logits[tokens]))]
+
+
 def _gumbel(tokens: Any, place: int) -> Any:
     """A random number for each token, of Gumbel's distribution, from the token and the place."""
     # Mixes the bits of a counter (splitmix64); wrapping around at 64 bits is meant.
@@ -106,8 +128,7 @@ def _cut(scaled: Any, recipe: Recipe, among: int) -> Any:
     """
     vocabulary = len(scaled)
     among = min(vocabulary, max(among, recipe.top_k))
-    tokens = np.argpartition(scaled, vocabulary - among)[vocabulary - among :]
-    tokens = tokens[np.lexsort((tokens, -scaled[tokens]))]  # of equals, the first comes first
+    tokens = _likeliest(scaled, among)
     if 0 < recipe.top_k < vocabulary:
         tokens = tokens[: recipe.top_k]
         share = np.exp(scaled[tokens])

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
-from byzer_lab.engines.answering import chunks_of, loading_errors
+from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import find_model
 from byzer_lab.engines.text import AnswerText
@@ -116,10 +116,16 @@ class TransformersEngine:
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
         loaded, runner = self._ready()
+        refuse_adapter(request)
         plan = make_plan(request, loaded, runner.longest_request)
         answer = AnswerText(loaded.decode, request.sampling.stop)
         chunks = chunks_of(
-            runner.stream(plan), answer, end_tokens=plan.end_tokens, input_tokens=len(plan.prompt)
+            runner.stream(plan),
+            answer,
+            end_tokens=plan.end_tokens,
+            input_tokens=len(plan.prompt),
+            notes=plan.notes,
+            text_of=loaded.text_of,
         )
         async with aclosing(chunks):
             async for chunk in chunks:

@@ -38,6 +38,7 @@ _KINDS = (
 # Tokenizers without a limit of their own say 1e30.
 _NO_LIMIT = 10**9
 _UNLIMITED_WINDOW = 32_768
+_SPACE = "\u2581"  # SentencePiece's mark of a space before a word
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ class LoadedModel:
         """Tokens that :meth:`decode` leaves out, by their text."""
         added = self.tokenizer.added_tokens_decoder
         return {token.content: number for number, token in added.items() if token.special}
+
+    def text_of(self, token: int) -> str:
+        """Text of a token alone, special ones by their name."""
+        text: str = self.tokenizer.decode([token])
+        # Decoders of SentencePiece drop the space at the beginning of a text.
+        piece = self.tokenizer.convert_ids_to_tokens(token) or ""
+        return f" {text}" if piece.startswith(_SPACE) and not text.startswith(" ") else text
 
     def decode(self, tokens: list[int]) -> str:
         """Text of tokens, special ones left out."""

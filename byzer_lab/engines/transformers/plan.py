@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.engines.checks import check_sampling, fit_answer, fit_prompt
+from byzer_lab.engines.logprobs import Notes, notes_for
 from byzer_lab.engines.transformers.prompt import encode_prompt
 from byzer_lab.errors import ContextLengthError
 from byzer_lab.types import GenerateRequest, Sampling
@@ -60,6 +61,7 @@ class GenerationPlan:
         max_tokens: Most tokens of the answer.
         end_tokens: Tokens that end the answer.
         recipe: How to choose tokens.
+        notes: Where their probabilities are noted; ``None`` when nobody asks for them.
     """
 
     request_id: str
@@ -67,6 +69,7 @@ class GenerationPlan:
     max_tokens: int
     end_tokens: frozenset[int]
     recipe: Recipe
+    notes: Notes | None = None
 
 
 def make_plan(
@@ -101,6 +104,7 @@ def make_plan(
         max_tokens=max_tokens,
         end_tokens=_end_tokens(sampling, loaded),
         recipe=_make_recipe(sampling, loaded.model.generation_config),
+        notes=notes_for(sampling.logprobs),
     )
 
 

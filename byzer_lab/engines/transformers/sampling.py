@@ -31,6 +31,7 @@ class RequestSampler:
 
     def __init__(self, plan: GenerationPlan, *, penalise_prompt: bool = True) -> None:
         self.recipe: Recipe = plan.recipe
+        self.notes = plan.notes
         self._random = random.Random(plan.recipe.seed)
         self._prompt = plan.prompt if penalise_prompt else []
         self._counts: Any = None  # of each token in the answer, on the logits' device
@@ -42,8 +43,8 @@ class RequestSampler:
 
     @property
     def is_plain(self) -> bool:
-        """The likeliest token as the model gave it: nothing to do."""
-        return self.recipe.temperature == 0 and not self.recipe.penalises
+        """The likeliest token as the model gave it, and nobody asks how likely: nothing to do."""
+        return self.recipe.temperature == 0 and not self.recipe.penalises and self.notes is None
 
     def uniform(self) -> float:
         """The request's next random number, in [0, 1)."""
@@ -84,12 +85,37 @@ def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
         return
     chosen_by = [samplers[row] for row in busy]
     rows = logits[busy]
+    noting = [row for row, sampler in enumerate(chosen_by) if sampler.notes is not None]
+    own = rows[noting] if noting else None  # as the model gave them
     for row, sampler in zip(rows, chosen_by, strict=True):
         sampler.penalise(row)
     tokens = _choose(rows, chosen_by)
     logits[busy, tokens] = float("inf")
+    if own is not None:
+        _note_probabilities(
+            own, [tokens[row] for row in noting], [chosen_by[row].notes for row in noting]
+        )
     for token, sampler in zip(tokens, chosen_by, strict=True):
         sampler.note(token)
+
+
+def _note_probabilities(logits: Any, tokens: list[int], notes: list[Any]) -> None:
+    """Note each row's token and its likeliest ones.
+
+    Args:
+        logits: Float32, a row per request, before penalties and temperature.
+        tokens: What was chosen of each row.
+        notes: Of the requests.
+    """
+    whole = logits.logsumexp(dim=-1)
+    chosen = logits.gather(1, torch.tensor(tokens, device=logits.device).unsqueeze(1)).squeeze(1)
+    logprobs = (chosen - whole).tolist()
+    most = min(logits.shape[-1], max(note.alternatives for note in notes))
+    best, places = logits.topk(most, dim=-1)
+    values, others = (best - whole.unsqueeze(1)).tolist(), places.tolist()
+    for row, note in enumerate(notes):
+        top = zip(others[row][: note.alternatives], values[row], strict=False)
+        note.add(tokens[row], logprobs[row], top)
 
 
 def _choose(logits: Any, samplers: Sequence[RequestSampler]) -> list[int]:
