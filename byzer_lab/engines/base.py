@@ -46,12 +46,14 @@ class EngineConfig:
         pretrained_model_type: The model's family; ``custom/auto`` detects it.
         infer_params: Parameters of the deployment, secrets resolved.
         concurrency: Most requests that will be in flight at a time.
+        gpus: GPUs that the worker has, fractions included; 0 on processors.
     """
 
     model_path: str
     pretrained_model_type: str
     infer_params: dict[str, Any]
     concurrency: int
+    gpus: float = 0
 
 
 class Engine(Protocol):
