@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from byzer_lab.bundled import bundled_model
     from byzer_lab.client.byzer_llm import ByzerLLM
+    from byzer_lab.client.templates import Template, Templates
     from byzer_lab.client.types import InferBackend, LLMRequest, LLMResponse
     from byzer_lab.cluster.connect import connect_cluster
     from byzer_lab.errors import ByzerLabError
@@ -24,6 +25,8 @@ __all__ = [
     "InferBackend",
     "LLMRequest",
     "LLMResponse",
+    "Template",
+    "Templates",
     "bundled_model",
     "connect_cluster",
 ]
@@ -34,6 +37,8 @@ _HOMES = {
     "InferBackend": "byzer_lab.client.types",
     "LLMRequest": "byzer_lab.client.types",
     "LLMResponse": "byzer_lab.client.types",
+    "Template": "byzer_lab.client.templates",
+    "Templates": "byzer_lab.client.templates",
     "bundled_model": "byzer_lab.bundled",
     "connect_cluster": "byzer_lab.cluster.connect",
     # what IPython and Jupyter look for by name

@@ -124,6 +124,12 @@ def read_sampling(given: Mapping[str, Any]) -> Sampling:
     return Sampling(**read_values(GENERATION, plain, OWNER))
 
 
+def check_generation(sampling: Sampling) -> None:
+    """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
+    for info in GENERATION:
+        info.read(getattr(sampling, info.name))
+
+
 def filled(sampling: Sampling, defaults: Sampling) -> Sampling:
     """What a caller set, and a deployment's defaults where the caller set nothing."""
     empty = Sampling()

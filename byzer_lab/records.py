@@ -41,6 +41,7 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
         generation: Generation parameters of requests that leave them open.
         max_workers: With it the number of workers follows the load, up to this many.
         min_workers: Fewest workers when the number follows the load.
+        scale_down_after_s: Seconds that fewer workers must have been enough.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
     generation: Sampling = msgspec.field(default_factory=Sampling)
     max_workers: int | None = None
     min_workers: int = 1
+    scale_down_after_s: float = 60.0
 
     def check(self) -> None:
         """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
@@ -76,6 +78,7 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
             ("load_timeout_s", self.load_timeout_s, 1, 7 * 86_400),
             ("min_workers", self.min_workers, 1, 1000),
             ("max_workers", self.max_workers or self.min_workers, self.min_workers, 1000),
+            ("scale_down_after_s", self.scale_down_after_s, 0, 86_400),
             *((f"resources[{name!r}]", need, 0, 1e9) for name, need in self.resources.items()),
         ]
         for field, value, low, high in bounds:

@@ -42,6 +42,8 @@ def cluster(lab_home: Path) -> Iterator[Runtime]:
 def llm(cluster: Runtime) -> Iterator[ByzerLLM]:
     """A client; whatever a test deployed is taken down after it."""
     client = ByzerLLM()
+    before = {record.spec.name for record in client._session.gateway.state().deployments}
     yield client
     for record in client._session.gateway.state().deployments:
-        client.undeploy(record.spec.name, force=True)
+        if record.spec.name not in before:
+            client.undeploy(record.spec.name, force=True)

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from byzer_lab.client.session import Session
+from byzer_lab.client.settings import Settings
 from byzer_lab.client.types import LLMRequest, LLMResponse
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import plain_name
@@ -39,15 +39,11 @@ class EmbResponses(list[LLMResponse]):
         return self[0].output
 
 
-class EmbeddingCalls:
+class EmbeddingCalls(Settings):
     """The calls; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
 
     _default_emb_model: str | None = None
     _default_rerank_model: str | None = None
-
-    @property
-    def _session(self) -> Session:
-        raise NotImplementedError
 
     def setup_default_emb_model_name(self, model: str) -> Self:
         """The deployment that embeds when a call names none; it also reranks when there is no
@@ -98,7 +94,7 @@ class EmbeddingCalls:
 
         def ask(some: list[str]) -> tuple[EmbedRequest, EmbedAnswer]:
             body = _make(EmbedRequest, {"texts": some, **options})
-            return body, self._session.data_plane.embed(name, body)
+            return body, self._session.data_plane.embed(name, body, self._pins.get("embedding"))
 
         return EmbResponses(
             LLMResponse(
@@ -158,7 +154,7 @@ class EmbeddingCalls:
 
         def ask(some: list[Any]) -> tuple[RerankRequest, RerankAnswer]:
             body = _make(RerankRequest, {"pairs": some, **options})
-            return body, self._session.data_plane.rerank(name, body)
+            return body, self._session.data_plane.rerank(name, body, self._pins.get("embedding"))
 
         parts = list(_in_parts(ask, pairs))
         scores = [score for _, answer in parts for score in answer.scores]

@@ -20,6 +20,7 @@ from byzer_lab.records import (
     Route,
     StateSnapshot,
 )
+from byzer_lab.types import Sampling
 
 T = TypeVar("T")
 WAIT_S = 20.0
@@ -77,6 +78,11 @@ class GatewayClient:
         """Begin to change the number of workers."""
         body = {"workers": workers}
         return self._call("POST", _path(name, "/scale"), OperationRecord, json=body)
+
+    def set_generation(self, name: str, generation: Sampling) -> None:
+        """Change the generation parameters of requests that leave them open."""
+        body = msgspec.to_builtins(generation)
+        self._call("POST", _path(name, "/generation"), Sampling, json=body)
 
     def watch(self, operation: OperationRecord) -> Iterator[OperationRecord]:
         """Yield an operation and each change of it until it ended; the last one is its end."""

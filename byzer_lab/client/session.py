@@ -22,13 +22,15 @@ class Session:
     Attributes:
         runtime: The cluster.
         gateway: Control calls.
+        router: Chooses workers.
         data_plane: Requests to models.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.gateway = GatewayClient(runtime)
-        self.data_plane = DataPlane(runtime, Router(self.gateway.route))
+        self.router = Router(self.gateway.route)
+        self.data_plane = DataPlane(runtime, self.router)
 
     def close(self) -> None:
         """Close its connections."""

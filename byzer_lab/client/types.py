@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from byzer_lab.types import Usage
+import msgspec
+
+from byzer_lab.types import TokenLogprob, Usage
 
 
 class InferBackend:
@@ -45,7 +48,9 @@ class LLMResponse:
         metadata: ``request_id``, ``model``, ``finish_reason``, ``input_tokens_count``,
             ``generated_tokens_count``, ``time_cost`` (ms), ``first_token_time`` (ms),
             ``queue_time`` (ms) and ``speed`` (tokens per second); of ``emb`` and ``emb_rerank``
-            also ``truncated``.
+            also ``truncated``. Where ``logprobs`` were asked for: ``logprobs``, a dict for each
+            token with ``token``, ``text``, ``logprob`` and ``top``, and ``prob``, the sum of their
+            logarithmic probabilities.
     """
 
     output: Any
@@ -89,9 +94,15 @@ class StreamItem(tuple[str, SingleOutputMeta]):
         return self[0]
 
 
-def metadata_of(model: str, request_id: str, finish_reason: str, usage: Usage) -> dict[str, Any]:
+def metadata_of(
+    model: str,
+    request_id: str,
+    finish_reason: str,
+    usage: Usage,
+    logprobs: Sequence[TokenLogprob] = (),
+) -> dict[str, Any]:
     """``LLMResponse.metadata`` of an answer."""
-    return {
+    metadata = {
         "request_id": request_id,
         "model": model,
         "finish_reason": finish_reason,
@@ -102,3 +113,7 @@ def metadata_of(model: str, request_id: str, finish_reason: str, usage: Usage) -
         "queue_time": usage.queue_ms,
         "speed": usage.tokens_per_second,
     }
+    if logprobs:
+        metadata["prob"] = sum(token.logprob for token in logprobs)
+        metadata["logprobs"] = msgspec.to_builtins(logprobs)
+    return metadata

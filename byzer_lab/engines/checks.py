@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
-from byzer_lab.generation import GENERATION
+from byzer_lab.generation import check_generation
 from byzer_lab.types import GenerateRequest, Sampling
 
 
@@ -17,8 +17,7 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
     Raises:
         InvalidRequestError: Names the value and its bounds.
     """
-    for info in GENERATION:
-        info.read(getattr(sampling, info.name))
+    check_generation(sampling)
     if "" in sampling.stop:
         raise InvalidRequestError("stop holds an empty text; each stop text needs a character.")
     for token in sampling.stop_token_ids:

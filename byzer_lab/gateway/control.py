@@ -53,6 +53,10 @@ class Control:
     async def scale(self, request: Request) -> Response:
         return await self._change("scale", request.path_params["name"], await request.body())
 
+    async def generation(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        return await self._change("set_generation", name, await request.body())
+
     async def route(self, request: Request) -> Response:
         return await self._read("route", request.path_params["name"])
 
@@ -125,6 +129,7 @@ def control_routes(registry: ActorHandle) -> list[Route]:
         Route("/api/deployments", control.deploy, methods=["POST"]),
         Route(deployment, control.undeploy, methods=["DELETE"]),
         Route(f"{deployment}/scale", control.scale, methods=["POST"]),
+        Route(f"{deployment}/generation", control.generation, methods=["POST"]),
         Route(f"{deployment}/route", control.route),
         Route(f"{deployment}/logs", control.log),
         Route("/api/operations/{id}", control.operation),

@@ -29,6 +29,7 @@ from byzer_lab.errors import (
     NotFoundError,
     describe,
 )
+from byzer_lab.generation import check_generation
 from byzer_lab.records import (
     BackendRecord,
     DeploymentRecord,
@@ -42,6 +43,7 @@ from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher
 from byzer_lab.registry.supervisor import Supervisor, finish
 from byzer_lab.secrets import Redactor, resolve
+from byzer_lab.types import Sampling
 from byzer_lab.web import decode_body
 
 REGISTRY = "registry"
@@ -114,6 +116,7 @@ class Registry:
             self._supervisors[record.spec.name] = supervisor
             undeploy = self._journal.operations.get(record.operation or "")
             supervisor.adopt()
+            supervisor.follow_load()
             if record.state == "draining" and undeploy:
                 self._spawn(self._undeploy(record.spec.name, False, undeploy), undeploy)
 
@@ -130,9 +133,11 @@ class Registry:
         _check_engine(spec, request.secrets)
         existing = self._journal.deployments.get(name)
         if existing and existing.state not in ("failed", "draining"):
-            same = msgspec.structs.replace(existing.spec, workers=spec.workers) == spec
+            same = spec == msgspec.structs.replace(
+                existing.spec, workers=spec.workers, generation=spec.generation
+            )
             if same and self._journal.secrets(name) == request.secrets:
-                return self._as_wanted(existing, spec.workers)
+                return self._as_wanted(existing, spec)
             if not request.replace:
                 raise ConflictError(
                     f"{name!r} is already deployed, with other settings; undeploy it first, or "
@@ -165,13 +170,18 @@ class Registry:
         supervisor = Supervisor(record, self._journal, self._launcher)
         self._supervisors[spec.name] = supervisor
         supervisor.begin(operation)
+        supervisor.follow_load()
 
-    def _as_wanted(self, record: DeploymentRecord, workers: int) -> OperationRecord:
-        """Deployed already: at most the number of workers has to change."""
+    def _as_wanted(self, record: DeploymentRecord, spec: DeploymentSpec) -> OperationRecord:
+        """Deployed already: at most what can change while it runs has to change."""
+        supervisor = self._supervisors[record.spec.name]
+        if record.spec.generation != spec.generation:
+            supervisor.set_generation(spec.generation)
+        workers = record.spec.workers if spec.max_workers else spec.workers
         if record.operation and record.spec.workers == workers:
             return self._journal.operations[record.operation]
         if record.spec.workers != workers:
-            return self._scale(self._supervisors[record.spec.name], workers)
+            return self._scale(supervisor, workers)
         operation = self._new_operation("deploy", record.spec.name)
         self._end_operation(operation, None)
         return operation
@@ -188,10 +198,27 @@ class Registry:
         if (current and current.kind != "scale") or record.state in ("failed", "draining"):
             doing = "being deployed" if current and current.kind == "deploy" else record.state
             raise ConflictError(f"{name!r} can't be scaled now: it is {doing}.")
-        msgspec.structs.replace(record.spec, workers=workers).check()
+        if record.spec.max_workers is not None:
+            raise ConflictError(
+                f"{name!r} follows its load, from {record.spec.min_workers} to "
+                f"{record.spec.max_workers} workers; deploy it without max_workers to scale it "
+                "yourself."
+            )
+        wanted = msgspec.structs.replace(record.spec, workers=workers)
+        wanted.check()
+        self._launcher.check_fit(wanted)
         operation = self._new_operation("scale", name)
         supervisor.scale(workers, operation)
         return operation
+
+    @_answers
+    async def set_generation(self, name: str, body: bytes) -> Sampling:
+        """Change defaults; see ``POST /api/deployments/NAME/generation``."""
+        supervisor = self._find(name)
+        generation = decode_body(body, Sampling)
+        check_generation(generation)
+        supervisor.set_generation(generation)
+        return generation
 
     @_answers
     async def undeploy(self, name: str, force: bool) -> OperationRecord:
@@ -355,8 +382,13 @@ def _completed(spec: DeploymentSpec) -> DeploymentSpec:
     backend = backend_name(spec.backend)
     known = BACKENDS.get(backend)
     own = known.concurrency if known else DEFAULT_CONCURRENCY
+    check_generation(spec.generation)
+    most = spec.max_workers
     return msgspec.structs.replace(
-        spec, backend=backend, worker_concurrency=spec.worker_concurrency or own
+        spec,
+        backend=backend,
+        worker_concurrency=spec.worker_concurrency or own,
+        workers=spec.workers if most is None else min(max(spec.workers, spec.min_workers), most),
     )
 
 

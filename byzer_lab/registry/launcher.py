@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.config import NAMESPACE
 from byzer_lab.errors import EngineError, InvalidRequestError, WorkerLostError, describe
 from byzer_lab.records import ClusterRecord, DeploymentSpec, Resources
+from byzer_lab.registry.placement import bundles, shortage, waiting_phase
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -20,10 +22,12 @@ class WorkerProcess:
 
     Args:
         actor: Handle of its Ray actor.
+        worker_id: Its id, which its placement group has as well.
     """
 
-    def __init__(self, actor: ActorHandle) -> None:
+    def __init__(self, actor: ActorHandle, worker_id: str) -> None:
         self._actor = actor
+        self._id = worker_id
 
     async def run(self) -> None:
         """Let the worker work until it has drained. Safe to call again: later calls join.
@@ -47,10 +51,11 @@ class WorkerProcess:
         self._actor.drain.remote()
 
     def kill(self) -> None:
-        """End its process now."""
+        """End its process now, and give back what it reserved."""
         import ray
 
         ray.kill(self._actor, no_restart=True)
+        remove_placement(self._id)
 
 
 def _why_lost(error: Exception) -> str:
@@ -58,6 +63,14 @@ def _why_lost(error: Exception) -> str:
     if "OOM" in cause and "out of memory" in cause.lower() and "killed by the Ray" in cause:
         return "The worker's process was ended because the machine ran out of memory."
     return "The worker's process ended unexpectedly (killed, crashed or out of memory)."
+
+
+def remove_placement(worker_id: str) -> None:
+    """Give a worker's placement group back, where it has one."""
+    import ray
+
+    with contextlib.suppress(ValueError):  # there is none of that name
+        ray.util.remove_placement_group(ray.util.get_placement_group(PREFIX + worker_id))
 
 
 class RayLauncher:
@@ -82,10 +95,9 @@ class RayLauncher:
             "name": PREFIX + worker_id,
             "namespace": NAMESPACE,
             "lifetime": "detached",
-            "num_cpus": spec.cpus_per_worker,
-            "num_gpus": spec.gpus_per_worker,
             "max_restarts": 0,  # the supervisor replaces a lost worker by a new one
             "max_concurrency": CALLS_AT_ONCE,
+            **_reservation(worker_id, spec),
         }
         registry = ray.get_runtime_context().current_actor
         actor = (
@@ -93,16 +105,18 @@ class RayLauncher:
             .options(**options)
             .remote(worker_id, spec, secrets, registry, self._token)
         )
-        return WorkerProcess(actor)
+        return WorkerProcess(actor, worker_id)
 
     def adopt(self, worker_id: str) -> WorkerProcess | None:
-        """The worker of that id where it still runs."""
+        """The worker of that id where it still runs; else what it reserved is given back."""
         import ray
 
         try:
-            return WorkerProcess(ray.get_actor(PREFIX + worker_id, namespace=NAMESPACE))
+            actor = ray.get_actor(PREFIX + worker_id, namespace=NAMESPACE)
         except ValueError:
+            remove_placement(worker_id)
             return None
+        return WorkerProcess(actor, worker_id)
 
     def running(self) -> set[str]:
         """Ids of all workers that run."""
@@ -116,22 +130,15 @@ class RayLauncher:
         }
 
     def check_fit(self, spec: DeploymentSpec) -> None:
-        """Raise :class:`InvalidRequestError` where no node could ever hold one worker."""
-        nodes = self._nodes()
-        fits = any(
-            node.get("CPU", 0) >= spec.cpus_per_worker
-            and node.get("GPU", 0) >= spec.gpus_per_worker
-            for node in nodes
-        )
-        if not fits:
-            has = "; ".join(
-                f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes
-            )
-            raise InvalidRequestError(
-                f"One worker of {spec.name!r} wants {spec.cpus_per_worker:g} CPUs and "
-                f"{spec.gpus_per_worker:g} GPUs, but the cluster's nodes have {has}; ask for less, "
-                "or add a larger node."
-            )
+        """Raise :class:`InvalidRequestError` where the cluster could never hold all workers."""
+        if sentence := shortage(spec, self._nodes()):
+            raise InvalidRequestError(sentence)
+
+    def waiting_phase(self, spec: DeploymentSpec) -> str:
+        """What a worker waits for that Ray has not placed yet."""
+        import ray
+
+        return waiting_phase(spec, self._nodes(), ray.available_resources())
 
     def cluster(self) -> ClusterRecord:
         """What the Ray cluster has and what is reserved."""
@@ -154,3 +161,30 @@ class RayLauncher:
         import ray
 
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _reservation(worker_id: str, spec: DeploymentSpec) -> dict[str, Any]:
+    """Options of an actor: what it reserves, or its place in a placement group."""
+    first, *more = bundles(spec)
+    if not more:
+        return {
+            "num_cpus": spec.cpus_per_worker,
+            "num_gpus": spec.gpus_per_worker,
+            "resources": spec.resources,
+        }
+    import ray
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    group = ray.util.placement_group(
+        [first, *more], strategy="PACK", name=PREFIX + worker_id, lifetime="detached"
+    )
+    # The engine's own actors take the GPUs; they find the group as the one their parent is in.
+    strategy = PlacementGroupSchedulingStrategy(
+        group, placement_group_bundle_index=0, placement_group_capture_child_tasks=True
+    )
+    return {
+        "num_cpus": spec.cpus_per_worker,
+        "num_gpus": 0,
+        "resources": spec.resources,
+        "scheduling_strategy": strategy,
+    }

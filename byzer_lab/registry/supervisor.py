@@ -7,6 +7,7 @@ asyncio loop; :meth:`Supervisor.settle` compares what is wanted with what is the
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import Coroutine
@@ -26,10 +27,13 @@ from byzer_lab.records import (
     WorkerRecord,
     WorkerReport,
 )
+from byzer_lab.registry.autoscaler import Autoscaler
 from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher, WorkerProcess
 from byzer_lab.secrets import Redactor
+from byzer_lab.types import Sampling
 
+AUTOSCALE_INTERVAL_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 FAILED_STARTS_ALLOWED = 3
 """Replacements that may fail in a row, while no other worker is ready, until it is given up."""
@@ -80,6 +84,11 @@ class Supervisor:
         self.record.operation = operation.id
         self.settle()
 
+    def set_generation(self, generation: Sampling) -> None:
+        """Change the generation parameters of requests that leave them open."""
+        self.record.spec.generation = generation
+        self._refresh()
+
     def scale(self, workers: int, operation: OperationRecord) -> None:
         """Change the wanted number of workers; takes the place of a scale under way."""
         if self.record.operation:
@@ -87,6 +96,24 @@ class Supervisor:
         self.record.spec.workers = workers
         self._failed_starts = 0
         self.begin(operation)
+
+    def follow_load(self) -> None:
+        """Adjust the number of workers for ever, where the spec says how many it may be."""
+        if self.record.spec.max_workers is not None:
+            self._spawn(self._follow_load())
+
+    async def _follow_load(self) -> None:
+        autoscaler = Autoscaler()
+        while not self._ending:
+            await asyncio.sleep(AUTOSCALE_INTERVAL_S)
+            spec = self.record.spec
+            if self.record.state != "ready" or self.record.operation:
+                continue
+            wanted = autoscaler.wanted(spec, self.record.workers, time.monotonic())
+            if wanted != spec.workers:
+                spec.workers = wanted
+                self._failed_starts = 0
+                self.settle()
 
     def cancel_scale(self) -> None:
         """Stay with the workers that are ready."""
@@ -148,7 +175,7 @@ class Supervisor:
         if self._ending or self.record.state == "failed":
             self._refresh()
             return
-        staying = [w for w in self.record.workers if w.state != "draining"]
+        staying = sorted(self._staying(), key=lambda w: w.index)
         for _ in range(self.record.spec.workers - len(staying)):
             self._start_worker()
         for worker in staying[self.record.spec.workers :]:
@@ -158,10 +185,15 @@ class Supervisor:
                 self._processes[worker.id].kill()
         self._refresh()
 
+    def _staying(self) -> list[WorkerRecord]:
+        return [w for w in self.record.workers if w.state != "draining"]
+
     def _start_worker(self) -> None:
+        taken = {w.index for w in self._staying()}
         worker = WorkerRecord(
             id=f"{self.record.spec.name}-{secrets.token_hex(3)}",
-            phase="waiting for a place in the cluster",
+            index=next(index for index in itertools.count() if index not in taken),
+            phase=self._launcher.waiting_phase(self.record.spec),
             created_at=time.time(),
         )
         self.record.workers.append(worker)

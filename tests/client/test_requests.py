@@ -147,7 +147,7 @@ def test_asyncio_goes_on_while_a_connection_is_made(
         time.sleep(0.5)  # as when a cluster is started
         return session(address)
 
-    monkeypatch.setattr("byzer_lab.client.byzer_llm.session", slowly)
+    monkeypatch.setattr("byzer_lab.client.chatting.session", slowly)
     ticks: list[float] = []
 
     async def ticking() -> None:
@@ -235,8 +235,8 @@ def test_an_engine_that_breaks_is_an_error_not_an_answer(fast: ByzerLLM) -> None
     ("arguments", "error", "sentence"),
     [
         ({"model": "nope"}, ModelNotFoundError, "There is no deployment 'nope'; there is: fast"),
-        ({"llm_config": {"temprature": 1}}, InvalidRequestError, "did you mean 'temperature'"),
-        ({"llm_config": {"gen.top_k": "many"}}, InvalidRequestError, "Expected `int"),
+        ({"llm_config": {"temprature": 1}}, InvalidRequestError, "did you mean temperature"),
+        ({"llm_config": {"gen.top_k": "many"}}, InvalidRequestError, "top_k is 'many'; it must be"),
         ({"conversations": []}, InvalidRequestError, "The conversation is empty"),
         ({"conversations": ["x"]}, InvalidRequestError, "Each message is a dict"),
         ({"conversations": [{"role": "bob", "content": "x"}]}, InvalidRequestError, "'bob'"),

@@ -13,7 +13,12 @@ from byzer_lab.client.byzer_llm import ByzerLLM
 from byzer_lab.client.session import session
 from byzer_lab.cluster import processes
 from byzer_lab.cluster.runtime import Runtime
-from byzer_lab.errors import ByzerLabError, ConflictError, DeployFailedError
+from byzer_lab.errors import (
+    ByzerLabError,
+    ConflictError,
+    DeployFailedError,
+    InvalidRequestError,
+)
 from byzer_lab.records import DeploymentSpec, OperationRecord
 from tests.conftest import COUNTING
 from tests.registry.test_deployments import wait_until, worker_processes, workers_of
@@ -101,16 +106,58 @@ def test_a_scale_can_be_cancelled_and_superseded(counting: ByzerLLM) -> None:
 
 
 def test_a_worker_without_a_place_harms_nobody(counting: ByzerLLM) -> None:
-    counting.setup_cpus_per_worker(1.5)
-    counting.deploy(udf_name="large", infer_params={"delay_s": 0.02}, load_timeout_s=4)
-    stream = counting.stream_chat_oai("hi", model="large", llm_config={"max_tokens": 1000})
+    cpus = session().gateway.state().cluster.cpus.total
+    counting.setup_cpus_per_worker(cpus - 1).deploy(udf_name="neighbour")
+    counting.setup_cpus_per_worker(0.9)
+    counting.deploy(udf_name="large", infer_params={"delay_s": 0.02}, load_timeout_s=15)
+    stream = counting.stream_chat_oai("hi", model="large", llm_config={"max_tokens": 10_000})
     next(stream)
     operation = session().gateway.scale("large", 2)
-    time.sleep(6)  # longer than a worker may take
+    newest = counting._record("large").workers[-1]
+    assert (newest.state, newest.index) == ("queued", 1)
+    assert newest.phase == f"waiting for 0.9 CPUs (0.1 of {cpus:g} free)"
+    # It has no place for longer than a worker may take to load.
+    wait_until(lambda: counting._record("large").error is not None)
     next(stream)
     assert counting._record("large").state == "ready"
     session().gateway.cancel(operation.id)
     stream.close()
+
+
+def test_what_can_never_fit_is_refused_at_once(counting: ByzerLLM) -> None:
+    cpus = session().gateway.state().cluster.cpus.total
+    sentence = f"'wide' wants 9 workers of {cpus:g} CPUs each, but .* which is room for 1"
+    with pytest.raises(InvalidRequestError, match=sentence):
+        counting.setup_cpus_per_worker(cpus).setup_num_workers(9).deploy(udf_name="wide")
+    with pytest.raises(InvalidRequestError, match=r"wants .* and 2 GPUs, but .* and 0 GPUs; ask"):
+        counting.setup_num_workers(1).setup_gpus_per_worker(2).deploy(udf_name="wide")
+    counting.setup_reset()
+    counting.setup_infer_backend(COUNTING).setup("resource.moon", 1)
+    with pytest.raises(InvalidRequestError, match=r"wants 1 moon, but .* 0 moon; ask for less"):
+        counting.deploy(udf_name="wide")
+    counting.setup_reset()
+    counting.setup_infer_backend(COUNTING).setup_cpus_per_worker(cpus)
+    counting.deploy(udf_name="narrow")
+    with pytest.raises(InvalidRequestError, match="'narrow' wants 2 workers of"):
+        session().gateway.scale("narrow", 2)
+    assert not counting.is_model_exist("wide")
+
+
+def test_the_number_of_workers_follows_the_load(counting: ByzerLLM) -> None:
+    counting.setup_worker_concurrency(2).setup_autoscaling(1, 2, scale_down_after_s=1.0)
+    counting.deploy(udf_name="elastic", infer_params={"delay_s": 0.02})
+    ask = {"model": "elastic", "llm_config": {"max_tokens": 100_000}}
+    streams = [counting.stream_chat_oai("hi", **ask) for _ in range(2)]  # type: ignore[arg-type]
+    for stream in streams:
+        next(stream)
+    wait_until(lambda: len(workers_of(counting, "elastic")) == 2)
+    with pytest.raises(ConflictError, match="'elastic' follows its load, from 1 to 2 workers"):
+        session().gateway.scale("elastic", 1)
+    streams.pop().close()
+    wait_until(lambda: counting._record("elastic").spec.workers == 1)
+    next(streams[0])  # no stream is broken off
+    streams[0].close()
+    wait_until(lambda: len(workers_of(counting, "elastic")) == 1)
 
 
 def test_the_old_deployment_never_speaks_for_the_new(counting: ByzerLLM, tmp_path: Path) -> None:

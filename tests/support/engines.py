@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator
@@ -19,7 +20,8 @@ class CountingEngine:
 
     ``infer_params``: ``delay_s`` between tokens, ``load_s`` to load, ``fail`` with that sentence
     while loading, ``die`` while loading, ``once``: a file that the first load makes; where it is
-    there, loading fails.
+    there, loading fails. ``slow``: a file that the first worker to load makes; that worker begins
+    each answer ``slow_s`` later. ``meta``: what to say of the model beside the usual.
     """
 
     cancelled = 0
@@ -27,6 +29,7 @@ class CountingEngine:
     def __init__(self, config: EngineConfig) -> None:
         self._params = config.infer_params
         self._delay = float(config.infer_params.get("delay_s", 0))
+        self._slow_s = 0.0
 
     def load(self, report: ReportProgress) -> None:
         if self._params.get("say"):
@@ -41,6 +44,10 @@ class CountingEngine:
             if Path(once).exists():
                 raise EngineError("CUDA out of memory.")
             Path(once).touch()
+        if slow := self._params.get("slow"):
+            with contextlib.suppress(FileExistsError):
+                Path(slow).touch(exist_ok=False)
+                self._slow_s = float(self._params["slow_s"])
         if self._params.get("die"):
             os._exit(3)
 
@@ -54,6 +61,7 @@ class CountingEngine:
             "support_chat_template": True,
             "cancelled": CountingEngine.cancelled,
             "secret_was": self._params.get("key", ""),
+            **self._params.get("meta", {}),
         }
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
@@ -67,6 +75,7 @@ class CountingEngine:
         if request.prompt == "break":
             yield Chunk(text="half ", tokens=1)
             raise EngineError("The engine broke in the middle.")
+        await asyncio.sleep(self._slow_s)
         try:
             for number in range(1, wanted + 1):
                 if self._delay:

@@ -1,0 +1,123 @@
+"""``deploy``, ``undeploy`` and what is asked about deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from byzer_lab.client.settings import Settings
+from byzer_lab.errors import InvalidRequestError, from_wire
+from byzer_lab.records import DeploymentSpec, OperationRecord
+from byzer_lab.secrets import collect
+
+
+class Lifecycle(Settings):
+    """The calls; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
+
+    _verbose = False
+
+    def deploy(
+        self,
+        model_path: str = "",
+        pretrained_model_type: str = "custom/auto",
+        udf_name: str = "",
+        infer_params: Mapping[str, Any] | None = None,
+        *,
+        replace: bool = False,
+        load_timeout_s: float = 1800.0,
+        progress: Callable[[OperationRecord], None] | None = None,
+    ) -> dict[str, Any]:
+        """Deploy a model and wait until every worker is ready. An interrupt cancels the deploy.
+
+        Args:
+            model_path: A local folder, a hub id, or ``bundled``.
+            pretrained_model_type: The model's family; ``custom/auto`` detects it.
+            udf_name: Name of the deployment.
+            infer_params: Parameters of the engine; ``${NAME}`` refers to an environment variable.
+            replace: Take down a deployment of that name that was made differently.
+            load_timeout_s: Seconds a worker may take to become ready.
+            progress: Called with each change of the operation.
+
+        Returns:
+            The model's meta; see :meth:`get_meta`.
+
+        Raises:
+            InvalidRequestError: A parameter is wrong, or no node can hold a worker.
+            ConflictError: The name is taken by a deployment made differently.
+            DeployFailedError: The engine could not load the model; its own words are in there.
+            DeployCancelledError: Somebody cancelled it.
+        """
+        fields = {
+            **self._settings,
+            "name": udf_name,
+            "model_path": model_path,
+            "pretrained_model_type": pretrained_model_type,
+            "infer_params": dict(infer_params or {}),
+            "load_timeout_s": load_timeout_s,
+            "generation": self._of(udf_name).generation,
+        }
+        try:
+            spec = msgspec.convert(fields, DeploymentSpec)
+        except msgspec.ValidationError as error:
+            raise InvalidRequestError(f"The deployment was refused: {error}") from error
+        spec.check()
+        gateway = self._session.gateway
+        operation = gateway.deploy(spec, secrets=collect(spec.infer_params), replace=replace)
+        self._wait_for(operation, progress)
+        self._session.router.forget(udf_name)
+        return self.get_meta(udf_name)
+
+    def undeploy(self, udf_name: str, force: bool = False) -> None:
+        """Take a deployment down and wait until nothing of it runs.
+
+        Args:
+            udf_name: Its name.
+            force: Break running requests off instead of letting them finish.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        self._wait_for(self._session.gateway.undeploy(udf_name, force=force), None)
+
+    def is_model_exist(self, udf_name: str) -> bool:
+        """Whether a deployment of that name exists and has not failed."""
+        return any(
+            record.spec.name == udf_name and record.state != "failed"
+            for record in self._session.gateway.state().deployments
+        )
+
+    def get_meta(self, model: str | None = None) -> dict[str, Any]:
+        """What the engine says of a deployed model.
+
+        Args:
+            model: Name of the deployment; default: the default model.
+
+        Returns:
+            At least ``model_deploy_type``, ``backend``, ``max_model_len``, ``architectures``,
+            ``support_stream`` and ``support_chat_template``.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        return self._record(self._model(model)).meta
+
+    def _wait_for(
+        self, operation: OperationRecord, progress: Callable[[OperationRecord], None] | None
+    ) -> None:
+        gateway = self._session.gateway
+        shown = ""
+        try:
+            for change in gateway.watch(operation):
+                if progress:
+                    progress(change)
+                if self._verbose and change.phase not in ("", shown):
+                    shown = change.phase
+                    print(f"{change.deployment}: {shown}")
+        except KeyboardInterrupt:
+            if operation.kind == "deploy":
+                gateway.cancel(operation.id)
+            raise
+        if change.error:
+            raise from_wire(change.error)
