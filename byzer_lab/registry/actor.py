@@ -405,6 +405,7 @@ def _check_engine(spec: DeploymentSpec, secrets: dict[str, str]) -> None:
         pretrained_model_type=spec.pretrained_model_type,
         infer_params=resolve(spec.infer_params, secrets),
         concurrency=spec.worker_concurrency,
+        gpus=spec.gpus_per_worker,
     )
     try:
         make_engine(spec.backend, config)

@@ -97,6 +97,7 @@ class Worker:
             pretrained_model_type=self._spec.pretrained_model_type,
             infer_params=resolve(self._spec.infer_params, self._secrets),
             concurrency=self._spec.worker_concurrency,
+            gpus=self._spec.gpus_per_worker,
         )
         engine = make_engine(self._spec.backend, config)
         loop = asyncio.get_running_loop()
