@@ -26,6 +26,10 @@ export interface IDeploymentSpec {
   pretrained_model_type?: string;
   backend?: string;
   workers?: number;
+  min_workers?: number;
+  max_workers?: number | null;
+  load_balance?: string;
+  generation?: Record<string, unknown>;
 }
 
 /** What a worker is doing now. */
@@ -40,6 +44,7 @@ export interface ILoad {
 /** One worker. */
 export interface IWorker {
   id: string;
+  index: number;
   state: WorkerState;
   phase: string;
   progress: number | null;

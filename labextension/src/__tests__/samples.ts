@@ -12,6 +12,7 @@ import { INITIAL_STATE } from '../state';
 export function worker(id: string, fields: Partial<IWorker> = {}): IWorker {
   return {
     id,
+    index: 0,
     state: 'ready',
     phase: '',
     progress: null,

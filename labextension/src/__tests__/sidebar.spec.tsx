@@ -175,6 +175,39 @@ describe('a row', () => {
       expect(details).toContain(part);
     }
     expect(details).not.toContain('quantization');
+    expect(details).not.toContain('load_balance');
+  });
+
+  it('tells how a deployment spreads requests and fills them in', () => {
+    show(
+      connected({
+        deployments: [
+          deployment('chat', {
+            spec: {
+              name: 'chat',
+              workers: 2,
+              min_workers: 2,
+              max_workers: 4,
+              load_balance: 'round_robin',
+              generation: { temperature: 0.1 }
+            },
+            meta: { adapters: ['poet', 'clerk'], quantization: '' },
+            workers: [busy, worker('w2', { index: 1 })]
+          })
+        ]
+      })
+    );
+    fireEvent.click(screen.getByRole('button', { expanded: false }));
+    const details = screen.getByRole('listitem').textContent;
+    for (const part of [
+      'load_balanceround_robin',
+      'autoscaling2 – 4',
+      'generation{"temperature":0.1}',
+      'adapters["poet","clerk"]',
+      '1w2'
+    ]) {
+      expect(details).toContain(part);
+    }
   });
 
   it('is not drawn again while others change', () => {

@@ -1,5 +1,5 @@
 import { formatMemory, formatRate, formatValue } from '../format';
-import type { IDeployment, IWorker } from '../tokens';
+import type { IDeployment, IDeploymentSpec, IWorker } from '../tokens';
 import { CopyButton, StateBadge } from './atoms';
 import { useSidebar } from './context';
 
@@ -8,10 +8,9 @@ export function Details(props: { deployment: IDeployment }): JSX.Element {
   const { trans } = useSidebar();
   const { spec, error, meta, workers } = props.deployment;
   const facts = Object.entries({
-    model_path: spec.model_path ?? '',
-    pretrained_model_type: spec.pretrained_model_type ?? 'custom/auto',
+    ...settings(spec),
     ...meta
-  }).filter(([, value]) => value !== null && value !== '');
+  }).filter(([, value]) => value !== null && !EMPTY.has(formatValue(value)));
   return (
     <div className="jp-ByzerLab-details">
       {error && (
@@ -28,6 +27,22 @@ export function Details(props: { deployment: IDeployment }): JSX.Element {
       {workers.length > 0 && <WorkerTable workers={workers} />}
     </div>
   );
+}
+
+/** Values that tell nothing, such as the adapters of a model without any. */
+const EMPTY = new Set(['', '[]', '{}']);
+
+/** What the deployment was told, beside what its row shows. */
+function settings(spec: IDeploymentSpec): Record<string, unknown> {
+  const { workers = 1, min_workers = 1, max_workers = null } = spec;
+  return {
+    model_path: spec.model_path ?? '',
+    pretrained_model_type: spec.pretrained_model_type ?? 'custom/auto',
+    load_balance:
+      workers > 1 || max_workers ? (spec.load_balance ?? 'lru') : '',
+    autoscaling: max_workers ? `${min_workers} – ${max_workers}` : '',
+    generation: spec.generation ?? {}
+  };
 }
 
 function Fact(props: { name: string; value: string }): JSX.Element {
@@ -65,13 +80,14 @@ function WorkerTable(props: { workers: IWorker[] }): JSX.Element {
 
 /** A worker takes two rows: nine columns don't fit into a sidebar. */
 function WorkerRows(props: { worker: IWorker }): JSX.Element {
-  const { id, state, phase, node, pid, load } = props.worker;
+  const { id, index, state, phase, node, pid, load } = props.worker;
   const { trans } = useSidebar();
   return (
     <tbody>
       <tr>
         <th scope="rowgroup" colSpan={4}>
           <span className="jp-ByzerLab-workerFacts">
+            <span title={trans.__('Number, for pins')}>{index}</span>
             <span className="jp-ByzerLab-workerId">{id}</span>
             <StateBadge state={state} />
             {phase && state !== 'ready' && <span>{phase}</span>}
