@@ -22,6 +22,7 @@ class Backend:
         extra: Extra of the distribution that installs it.
         concurrency: Requests that a worker answers at a time where the deployment doesn't say.
         aliases: Other names for it.
+        spreads: Its engine spreads a model over the GPUs of a Ray placement group by itself.
     """
 
     engine: str
@@ -30,6 +31,7 @@ class Backend:
     extra: str
     concurrency: int
     aliases: tuple[str, ...] = ()
+    spreads: bool = False
 
     @property
     def installed(self) -> bool:
@@ -56,6 +58,14 @@ BACKENDS: dict[str, Backend] = {
         library="llama_cpp",
         extra="llama-cpp",
         concurrency=16,
+    ),
+    "deepspeed": Backend(
+        "byzer_lab.engines.deepspeed:DeepSpeedEngine",
+        "chat models of Hugging Face split over several GPUs, or kept outside their memory",
+        library="deepspeed",
+        extra="deepspeed",
+        concurrency=100,
+        aliases=("ray/deepspeed",),
     ),
 }
 

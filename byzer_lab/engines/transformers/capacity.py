@@ -57,12 +57,21 @@ def size_batch(model: Any, window: int, concurrency: int, parameters: Parameters
     num_blocks = parameters.num_blocks
     if num_blocks is None:
         useful = max(window, concurrency * min(window, _TOKENS_PER_REQUEST))
-        budget = int(_free_memory(device) * _SHARE_OF_FREE_MEMORY[device])
+        budget = cache_budget(device)
         masked = 0 if flash else batch_tokens
         affordable = budget // _bytes_per_token(model, masked)
         # The spare page per request is for the last, partly filled one.
         num_blocks = max(1, min(useful, affordable) // page_size) + concurrency
     return BatchSize(page_size, num_blocks, batch_tokens)
+
+
+def cache_budget(device: str) -> int:
+    """Bytes that the key-value cache of one worker may take now.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    return int(_free_memory(device) * _SHARE_OF_FREE_MEMORY[device])
 
 
 def _bytes_per_token(model: Any, masked: int) -> int:
