@@ -22,6 +22,7 @@ MAGICS = REPOSITORY / "magics" / "byzer_lab_magics"
 
 GROUND = {
     "config",
+    "deployment",
     "errors",
     "generation",
     "records",
@@ -43,7 +44,8 @@ ROOMS: dict[str, set[str]] = {
     "client": {"cluster"},
     "cli": {"client", "cluster"},
     "jupyter": {"cluster"},
-    "magics": {"client", "cluster", "engines"},
+    "widgets": {"client", "cluster", "engines", "bundled"},
+    "magics": {"client", "cluster", "engines", "widgets"},
 }
 """What each room may import beside the ground, itself and the version."""
 
@@ -62,6 +64,7 @@ PLACES: dict[str, set[str]] = {
     "jupyter_server": {"jupyter"},
     "tornado": {"jupyter"},
     "IPython": {"magics"},
+    "ipywidgets": {"widgets"},
     "typer": {"cli"},
 }
 """Where a library may be used at all."""
@@ -171,7 +174,7 @@ def test_floors_above_see_only_the_clusters_front() -> None:
     wrong = [
         found
         for room, found in OURS
-        if room in {"client", "cli", "jupyter", "magics"}
+        if room in {"client", "cli", "jupyter", "widgets", "magics"}
         and target_of(found.module) == "cluster"
         and found.module.split(".")[2] not in FROM_THE_CLUSTER
     ]
@@ -228,8 +231,13 @@ def test_load_ext_loads_nothing_heavy() -> None:
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "InteractiveShell.instance().run_line_magic('load_ext', 'byzer_lab')"
     )
-    heavy = ("ray", "torch", "transformers", "jupyter_server", "httpx", "jinja2")
+    heavy = ("ray", "torch", "transformers", "jupyter_server", "httpx", "jinja2", "ipywidgets")
     assert not loaded_by(program, *heavy)
+
+
+def test_help_and_completion_load_no_widgets() -> None:
+    program = "from byzer_lab.widgets import catalog, draft, equivalents, surroundings"
+    assert not loaded_by(program, "ipywidgets", "ray", "torch", "transformers", "IPython")
 
 
 def test_the_jupyter_server_extension_loads_nothing_heavy() -> None:

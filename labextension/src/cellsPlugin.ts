@@ -13,7 +13,7 @@ import {
   CommandIDs,
   deploymentName,
   NAME_ARGUMENT,
-  NO_ARGUMENTS
+  SOURCE_ARGUMENT
 } from './commands';
 import { complain } from './complain';
 import { insertCell } from './insert';
@@ -69,8 +69,8 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(CommandIDs.insertDeployCell, {
       label: trans.__('Insert a Cell That Deploys the Demonstration Model'),
       icon: addBelowIcon,
-      describedBy: NO_ARGUMENTS,
-      execute: () => insert(DEPLOY_CELL)
+      describedBy: argsSchema(SOURCE_ARGUMENT),
+      execute: args => insert(String(args.source ?? DEPLOY_CELL))
     });
 
     palette?.addItem({

@@ -39,6 +39,14 @@ export const NAME_ARGUMENT = {
   }
 };
 
+/** The argument of the command that inserts a cell which deploys. */
+export const SOURCE_ARGUMENT = {
+  source: {
+    type: 'string',
+    description: 'Text of the cell; else it deploys the demonstration model.'
+  }
+};
+
 /** The deployment that a command shall act on. */
 export function deploymentName(
   app: JupyterFrontEnd,

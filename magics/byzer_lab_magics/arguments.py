@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -49,6 +50,10 @@ def _unquote(match: re.Match[str]) -> str:
     return re.sub(r'\\(["\\])', r"\1", double) if double is not None else str(single)
 
 
+def _either(values: tuple[str, ...]) -> str:
+    return " or ".join([", ".join(values[:-1]), values[-1]])
+
+
 class Arguments:
     """What a magic accepts.
 
@@ -76,7 +81,7 @@ class Arguments:
         self.positionals = positionals
         self.options = options
         self.notes = notes
-        self._by_name = {option.name: option for option in options}
+        self._by_name = {name: o for o in options for name in (o.name, *o.aliases)}
         self._by_short = {option.short: option for option in options if option.short}
 
     def parse(self, line: str) -> dict[str, Any]:
@@ -104,6 +109,28 @@ class Arguments:
         rest = _QUOTED.sub(_unquote, rest) if _QUOTED.fullmatch(rest) else rest
         return self._with_defaults(values), rest
 
+    def given(self, line: str, name: str) -> Any:
+        """The value of one option in a line that may be wrong or not whole yet; else its default.
+
+        Args:
+            line: The line.
+            name: Of an option that takes a text.
+        """
+        return ([self._by_name[name].default, *self._values_of(line, name)])[-1]
+
+    def gives(self, line: str, name: str) -> bool:
+        """Whether a line that may be wrong or not whole yet gives this option a value."""
+        return any(self._values_of(line, name))
+
+    def _values_of(self, line: str, name: str) -> Iterator[str]:
+        words = [word.text for word in self._words(line, strict=False)]
+        for word, following in pairwise([*words, ""]):
+            spelt, equals, rest = word.partition("=")
+            if spelt.startswith("--") and spelt[2:].replace("-", "_") == name:
+                value = rest if equals else following
+                if value and (equals or not self._is_known_option(value)):
+                    yield value
+
     def _read(self, line: str, *, stop_at_text: bool) -> tuple[dict[str, Any], list[str], str]:
         values: dict[str, Any] = {}
         given: list[str] = []
@@ -122,7 +149,7 @@ class Arguments:
                 self._take(word, words, values)
         return values, given, ""
 
-    def _words(self, line: str) -> Iterator[_Word]:
+    def _words(self, line: str, strict: bool = True) -> Iterator[_Word]:
         position = 0
         while True:
             while position < len(line) and line[position].isspace():
@@ -133,8 +160,10 @@ class Arguments:
             end = match.end() if match else position
             if end < len(line) and not line[end].isspace():
                 # Only met by who asks for this word: text that follows the options is never read.
-                if not _OPTION.match(line, position):
+                if not strict or not _OPTION.match(line, position):
                     yield _Word(line[position:], position)
+                if not strict:
+                    return
                 raise self._wrong(
                     "a quotation mark is not closed; put a text with an apostrophe into double "
                     "quotes"
@@ -158,6 +187,8 @@ class Arguments:
                 raise self._wrong(f"{option.spelling} needs a value")
             text = following.text
         value = self._convert(option.spelling, option.kind, text)
+        if option.only_values and value not in option.values:
+            raise self._wrong(f"{option.spelling} wants {_either(option.values)}, not {text!r}")
         if option.repeat:
             values.setdefault(option.name, []).append(value)
         elif option.name in values:

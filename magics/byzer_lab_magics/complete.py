@@ -1,18 +1,21 @@
-"""Tab completion of the magics' options and of deployed models' names."""
+"""Tab completion of the magics' options, of deployed models' names, and of what a body sets."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
+from byzer_lab.errors import ByzerLabError
+from byzer_lab.schema import ParameterInfo
 from byzer_lab_magics.arguments import Arguments
 from byzer_lab_magics.connection import running_session
 from byzer_lab_magics.options import Option
+from byzer_lab_magics.parameters import body_candidates
 
 WAIT_S = 0.2
 """Most that a Tab waits for the cluster."""
@@ -25,12 +28,18 @@ class Completion:
     Args:
         shell: IPython's shell.
         magics: What each magic accepts.
+        bodies: What the body below a magic's line may set, given the line, by magic.
         names: Asks for the names of deployments; default: the running cluster, if any.
     """
 
     def __init__(
-        self, shell: Any, magics: list[Arguments], names: Callable[[], list[str]] | None = None
+        self,
+        shell: Any,
+        magics: list[Arguments],
+        bodies: Mapping[str, Callable[[str], Sequence[ParameterInfo]]],
+        names: Callable[[], list[str]] | None = None,
     ) -> None:
+        self._bodies = bodies
         self._magics = {arguments.magic: arguments for arguments in magics}
         known = "|".join(self._magics)
         self._pattern = re.compile(rf"\s*(?:\w+\s*=\s*)?(%%?)({known})\s+(.*)$")
@@ -46,7 +55,12 @@ class Completion:
 
     def match(self, context: Any) -> dict[str, Any]:
         """What fits at the cursor."""
-        line = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
+        lines = context.full_text.split("\n")
+        line = lines[context.cursor_line][: context.cursor_position]
+        above = self._pattern.match(lines[0]) if context.cursor_line else None
+        if above and above[1] == "%%" and above[2] in self._bodies:
+            others = [*lines[1 : context.cursor_line], *lines[context.cursor_line + 1 :]]
+            return self._match_body(self._bodies[above[2]], above[3], line, others)
         found = self._pattern.match(line)
         if not found:
             return {"completions": []}
@@ -59,7 +73,7 @@ class Completion:
         option = _awaiting(arguments, before, fragment)
         value = fragment.partition("=")[2] if fragment.startswith("-") else fragment
         if option is not None:
-            candidates = self._names() if option.deployment else option.values
+            candidates = self._names() if option.deployment else option.proposals
             # A path may be a file's as well, which IPython completes itself.
             return _found(candidates, value, alone=option.name != "model_path")
         index = _positional_index(arguments, before)
@@ -67,6 +81,19 @@ class Completion:
         if not one_line_text and named and named[0].deployment:
             return _found(self._names(), fragment)
         return {"completions": []}
+
+    @staticmethod
+    def _match_body(
+        parameters_in: Callable[[str], Sequence[ParameterInfo]],
+        magic_line: str,
+        line: str,
+        others: list[str],
+    ) -> dict[str, Any]:
+        try:
+            candidates, fragment = body_candidates(parameters_in(magic_line), line, others)
+        except ByzerLabError:  # a Tab shows no errors; the cell will
+            candidates, fragment = [], ""
+        return {**_found(candidates, fragment), "suppress": True}
 
 
 def _found(candidates: Iterable[str], fragment: str, *, alone: bool = True) -> dict[str, Any]:

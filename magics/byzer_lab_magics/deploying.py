@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
+from IPython.core.error import UsageError
 
+from byzer_lab.deployment import DEPLOYMENT
 from byzer_lab.engines import BACKENDS
+from byzer_lab.generation import read_sampling
 from byzer_lab.records import DeploymentSpec
+from byzer_lab.schema import ParameterInfo
 from byzer_lab.secrets import collect
 from byzer_lab_magics.arguments import Arguments
 from byzer_lab_magics.connection import connect
 from byzer_lab_magics.operations import follow
-from byzer_lab_magics.options import Option, Positional
-from byzer_lab_magics.parameters import parse_parameters
-from byzer_lab_magics.show import say
+from byzer_lab_magics.options import (
+    Option,
+    Positional,
+    describe_parameter,
+    option_of,
+    rows_text,
+)
+from byzer_lab_magics.parameters import parse_parameters, split_generation
+from byzer_lab_magics.show import in_notebook, say
 
-_default = {field.name: field.default for field in msgspec.structs.fields(DeploymentSpec)}
+
+def family_types() -> Iterable[str]:
+    """What ``pretrained_model_type`` may be."""
+    from byzer_lab.widgets.catalog import family_types  # with the engines' tables
+
+    return family_types()
+
+
+_METAVARS = {
+    "model_path": "PATH",
+    "pretrained_model_type": "TYPE",
+    "backend": "NAME",
+    "load_balance": "WAY",
+    "load_timeout_s": "S",
+    "scale_down_after_s": "S",
+}
+_PROPOSALS: dict[str, dict[str, Any]] = {
+    "model_path": {"values": ("bundled",), "required": True},
+    "pretrained_model_type": {"more_values": family_types},
+    "backend": {"values": tuple(sorted(BACKENDS))},
+}
 
 DEPLOY = Arguments(
     "llm_deploy",
@@ -24,78 +54,35 @@ DEPLOY = Arguments(
     [
         "%%llm_deploy NAME --model_path PATH [options]",
         "%llm_deploy NAME --model_path PATH [options]",
+        "%llm_deploy",
     ],
     [Positional("name", "name of the deployment, for %%prompt and all other faces")],
     [
-        Option(
-            "model_path",
-            "a local folder, a hub id, or 'bundled'",
-            metavar="PATH",
-            required=True,
-            values=("bundled",),
+        *(
+            option_of(info, metavar=_METAVARS.get(info.name, ""), **_PROPOSALS.get(info.name, {}))
+            for info in DEPLOYMENT
         ),
         Option(
-            "pretrained_model_type",
-            "the model's family; custom/auto detects it",
-            default=_default["pretrained_model_type"],
-            metavar="TYPE",
-            values=("custom/auto",),
-        ),
-        Option(
-            "backend",
-            "the engine that runs it, or module:Class of your own",
-            default=_default["backend"],
-            metavar="NAME",
-            values=tuple(sorted(BACKENDS)),
-        ),
-        Option("workers", "copies of the model", "integer", _default["workers"]),
-        Option(
-            "worker_concurrency",
-            "requests that one worker answers at a time",
-            "integer",
-            _default["worker_concurrency"],
-        ),
-        Option(
-            "queue_limit",
-            "requests that may wait at one worker; more are refused",
-            "integer",
-            _default["queue_limit"],
-        ),
-        Option(
-            "cpus_per_worker", "CPUs that a worker reserves", "number", _default["cpus_per_worker"]
-        ),
-        Option(
-            "gpus_per_worker",
-            "GPUs that a worker reserves; fractions are allowed",
-            "number",
-            _default["gpus_per_worker"],
-        ),
-        Option(
-            "load_timeout_s",
-            "seconds a worker may take to become ready",
-            "number",
-            _default["load_timeout_s"],
-            metavar="S",
+            "resource",
+            "amount of another Ray resource that a worker reserves",
+            metavar="NAME=X",
+            repeat=True,
         ),
         Option("replace", "take down a deployment of that name made differently", "flag"),
         Option("no_wait", "return at once; it goes on loading", "flag"),
     ],
     "The body of the cell may hold parameters of the engine, one 'key = value' per line: JSON "
-    "values or plain text, # begins a comment. ${NAME} stands for an environment variable and is "
-    "the way to pass a secret.",
+    "values or plain text, # begins a comment. 'generation.NAME = value' sets a generation "
+    "parameter for requests that leave it open (see %%prompt --help). ${NAME} stands for an "
+    "environment variable and is the way to pass a secret. --help with --backend lists the "
+    "parameters of that backend. %llm_deploy alone opens a form.",
 )
 
 
 def deploy(shell: Any, options: dict[str, Any], body: str) -> None:
     """Run ``%%llm_deploy``."""
-    infer_params = parse_parameters(body)
-    fields = set(DeploymentSpec.__struct_fields__)
-    spec = DeploymentSpec(
-        **{name: value for name, value in options.items() if name in fields},
-        infer_params=infer_params,
-    )
-    spec.check()
-    secrets = collect(infer_params)
+    spec = read_spec(options, body)
+    secrets = collect(spec.infer_params)
     gateway = connect(shell).gateway
     replace = bool(options["replace"])
     if options["no_wait"]:
@@ -114,6 +101,88 @@ def deploy(shell: Any, options: dict[str, Any], body: str) -> None:
         lambda: gateway.deploy(spec, secrets=secrets, replace=replace),
         done,
     )
+
+
+def read_spec(options: dict[str, Any], body: str) -> DeploymentSpec:
+    """What a cell asks for.
+
+    Args:
+        options: The read line.
+        body: Infer parameters and default generation parameters.
+
+    Raises:
+        InvalidRequestError: A value is out of its bounds.
+        UsageError: The body or a resource is not written as it must be.
+    """
+    infer_params, generation = split_generation(parse_parameters(body))
+    fields = set(DeploymentSpec.__struct_fields__)
+    spec = DeploymentSpec(
+        **{name: value for name, value in options.items() if name in fields},
+        resources=_resources(options["resource"]),
+        infer_params=infer_params,
+        generation=read_sampling(generation),
+    )
+    spec.check()
+    return spec
+
+
+def _resources(given: list[str]) -> dict[str, float]:
+    resources = {}
+    for text in given:
+        name, _, amount = text.partition("=")
+        try:
+            resources[name] = float(amount)
+        except ValueError:
+            raise UsageError(
+                f"%llm_deploy: --resource is {text!r}; write NAME=AMOUNT, such as big_memory=0.01."
+            ) from None
+    return resources
+
+
+def backend_help(line: str) -> str:
+    """What ``--help`` says of the parameters of the backend that a line names; empty where it
+    names none.
+
+    Raises:
+        InvalidRequestError: There is no such backend.
+    """
+    if not DEPLOY.gives(line, "backend"):
+        return ""
+    backend, rows = DEPLOY.given(line, "backend"), map(describe_parameter, parameters_in(line))
+    return rows_text(f"Parameters of the {backend} backend, in the body of the cell:", [*rows])
+
+
+def parameters_in(line: str) -> Sequence[ParameterInfo]:
+    """The infer parameters that the body below a line may set.
+
+    Raises:
+        InvalidRequestError: There is no such backend.
+    """
+    from byzer_lab.widgets.catalog import parameters_of  # with the engines' tables
+
+    names = ("backend", "pretrained_model_type", "model_path")
+    backend, pretrained_model_type, model_path = (DEPLOY.given(line, name) for name in names)
+    return parameters_of(backend, pretrained_model_type, model_path or "")
+
+
+def open_form(shell: Any) -> Any:
+    """The form that ``%llm_deploy`` alone opens.
+
+    Raises:
+        UsageError: This front end shows no widgets, or they are not installed.
+    """
+    if not in_notebook(shell):
+        raise UsageError(f"%llm_deploy: NAME is missing; write {DEPLOY.forms[0]}.")
+    try:
+        from byzer_lab.widgets.deploy_form import DeployForm
+    except ModuleNotFoundError as error:
+        if error.name != "ipywidgets":
+            raise
+        raise UsageError(
+            "The deploy form needs ipywidgets; install it where this kernel runs (pip install "
+            f"ipywidgets), or write {DEPLOY.forms[0]}."
+        ) from None
+    return DeployForm()
 
 
 UNDEPLOY = Arguments(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from byzer_lab.schema import ParameterInfo
 
 Kind = Literal["text", "integer", "number", "flag"]
 
 WIDTH = 96
 LEFT_WIDTH = 34
 _METAVARS: dict[Kind, str] = {"text": "TEXT", "integer": "N", "number": "X"}
+_KINDS: dict[type, Kind] = {bool: "flag", int: "integer", float: "number"}
+_VALUES = {bool: "true|false", int: "N", float: "X", str: "TEXT", list: "A,B", dict: "JSON"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class Option:
         short: One-letter spelling.
         shown_default: How help words the default, where the value itself says little.
         values: What completion proposes.
+        only_values: Nothing but these values may be given.
+        more_values: Asked for further proposals when completion is wanted.
+        aliases: Other names for it, read but not shown.
         deployment: Its value names a deployment, which completion knows.
     """
 
@@ -41,7 +50,15 @@ class Option:
     short: str = ""
     shown_default: str = ""
     values: tuple[str, ...] = ()
+    only_values: bool = False
+    more_values: Callable[[], Iterable[str]] | None = None
+    aliases: tuple[str, ...] = ()
     deployment: bool = False
+
+    @property
+    def proposals(self) -> list[str]:
+        """All that completion proposes for its value."""
+        return [*self.values, *(self.more_values() if self.more_values else ())]
 
     @property
     def spelling(self) -> str:
@@ -69,6 +86,51 @@ class Positional:
 
 
 HELP = Option("help", "print this and do nothing else", kind="flag", short="h")
+
+
+def option_of(info: ParameterInfo, **more: Any) -> Option:
+    """The option that sets a described parameter; ``more`` are attributes of the option."""
+    repeat = info.kind is list
+    usual: dict[str, Any] = {
+        "help": phrase(info.help),
+        "kind": _KINDS.get(info.items if repeat else info.kind, "text"),
+        "default": None if repeat else info.default,
+        "repeat": repeat,
+        "values": info.choices,
+        "only_values": bool(info.choices),
+        "aliases": info.aliases,
+    }
+    return Option(info.name, **{**usual, **more})
+
+
+def phrase(sentence: str) -> str:
+    """A sentence as part of a list: no full stop, and a small letter where it begins with an
+    ordinary word."""
+    first, _, _ = sentence.partition(" ")
+    if len(first) == 1 or first[1:].islower():
+        sentence = sentence[0].lower() + sentence[1:]
+    return sentence.removesuffix(".")
+
+
+def describe_parameter(info: ParameterInfo) -> tuple[str, str]:
+    """The row of an engine's parameter in the help."""
+    value = "|".join(info.choices)
+    if not value or len(info.name) + len(value) + 7 > LEFT_WIDTH:
+        value = "NAME" if info.choices else _VALUES[info.kind]
+    plain = info.kind is bool or value == "|".join(info.choices) or info.accepted == "a text"
+    facts = [] if plain else [info.accepted]
+    if info.unit:
+        facts.append(f"in {info.unit}")
+    if info.default not in (None, "", (), [], {}):
+        facts.append(f"default {shown_value(info.default)}")
+    if info.aliases:
+        facts.append(f"also {', '.join(info.aliases)}")
+    return f"{info.name} = {value}", phrase(info.help) + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def shown_value(value: Any) -> str:
+    """A value as the body of a cell has it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def describe_positional(positional: Positional) -> tuple[str, str]:
@@ -105,8 +167,20 @@ def help_text(forms: list[str], summary: str, rows: list[tuple[str, str]], notes
         rows: Names and explanations.
         notes: What else to know; may be empty.
     """
-    width = min(LEFT_WIDTH, max(len(left) for left, _ in rows) + 4)
-    lines = [*forms, "", summary, ""]
+    lines = [*forms, "", summary, "", *_row_lines(rows)]
+    if notes:
+        lines += ["", *textwrap.wrap(notes, WIDTH)]
+    return "\n".join(lines)
+
+
+def rows_text(title: str, rows: list[tuple[str, str]]) -> str:
+    """A titled part of a help."""
+    return "\n".join([title, "", *_row_lines(rows)])
+
+
+def _row_lines(rows: list[tuple[str, str]]) -> list[str]:
+    width = min(LEFT_WIDTH, max((len(left) for left, _ in rows), default=0) + 4)
+    lines = []
     for left, right in rows:
         first, *more = textwrap.wrap(right, WIDTH - width)
         if len(left) + 4 > width:
@@ -114,6 +188,4 @@ def help_text(forms: list[str], summary: str, rows: list[tuple[str, str]], notes
             left = ""
         lines.append(f"  {left}".ljust(width) + first)
         lines += [" " * width + line for line in more]
-    if notes:
-        lines += ["", *textwrap.wrap(notes, WIDTH)]
-    return "\n".join(lines)
+    return lines

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from IPython.core.error import UsageError
+
+from byzer_lab.generation import GENERATION, PREFIXES
+from byzer_lab.schema import ParameterInfo
 
 _KEY = re.compile(r"[A-Za-z_][\w.\-]*")
 _COMMENT = re.compile(r"\s+#.*$")
@@ -48,6 +52,41 @@ def parse_parameters(body: str) -> dict[str, Any]:
         except ValueError as error:
             raise UsageError(f"Line {number} of the body: the value of {key!r} {error}.") from None
     return values
+
+
+def split_generation(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Infer parameters, and the generation parameters among them, which have a prefix."""
+    generation = {name: value for name, value in values.items() if name.startswith(PREFIXES)}
+    return {n: v for n, v in values.items() if n not in generation}, generation
+
+
+def body_candidates(
+    parameters: Sequence[ParameterInfo], line: str, others: Iterable[str]
+) -> tuple[list[str], str]:
+    """What may stand at the end of a line of the body.
+
+    Args:
+        parameters: The infer parameters that the body may set.
+        line: The line, up to the cursor.
+        others: The other lines, whose parameters are not offered again.
+
+    Returns:
+        All candidates, and what of them stands there already.
+    """
+    generation = {f"{PREFIXES[-1]}{info.name}": info for info in GENERATION}
+    known = {**{info.name: info for info in parameters}, **generation}
+    key, equals, value = (part.strip() for part in line.partition("="))
+    aliases = {alias: info for info in known.values() for alias in info.aliases}
+    if equals:
+        info = (aliases | known).get(key)
+        if info is None:
+            return [], value
+        return list(("true", "false") if info.kind is bool else info.choices), value
+    given = {other.partition("=")[0].strip() for other in others}
+    names = [name for name in known if name not in given]
+    if not any(name.startswith(key) for name in names):
+        names = [alias for alias in aliases if alias not in given]
+    return names, key
 
 
 def _short(text: str) -> str:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from byzer_lab.errors import ModelNotFoundError, NotReadyError
+from byzer_lab.generation import GENERATION, read_sampling
 from byzer_lab.records import StateSnapshot
-from byzer_lab.types import Chunk, FinishReason, GenerateRequest, Message, Sampling, Usage
+from byzer_lab.types import Chunk, FinishReason, GenerateRequest, Message, TokenLogprob, Usage
 from byzer_lab_magics.arguments import Arguments
 from byzer_lab_magics.connection import connect
 from byzer_lab_magics.failures import interrupted
 from byzer_lab_magics.interpolate import interpolate
-from byzer_lab_magics.options import Option, Positional
+from byzer_lab_magics.options import Option, Positional, option_of, phrase
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import in_notebook
 from byzer_lab_magics.stream import Writer, writer_for
@@ -25,20 +26,10 @@ from byzer_lab_magics.stream import Writer, writer_for
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-MODELS_OWN = "the model's own"
-
+STOP_NOTE = r"; \n and \t are understood"
 SAMPLING = [
-    Option("max_tokens", "most tokens to generate", "integer", shown_default="what fits"),
-    Option("temperature", "0 is greedy", "number", shown_default=MODELS_OWN),
-    Option("top_p", "nucleus, above 0 up to 1", "number", shown_default=MODELS_OWN),
-    Option("top_k", "only the N likeliest tokens", "integer", shown_default=MODELS_OWN),
-    Option("min_p", "drop tokens less likely than this share", "number", shown_default=MODELS_OWN),
-    Option("repetition_penalty", "1 switches it off", "number", shown_default=MODELS_OWN),
-    Option("presence_penalty", "for tokens already generated", "number", shown_default=MODELS_OWN),
-    Option("frequency_penalty", "per time generated", "number", shown_default=MODELS_OWN),
-    Option("seed", "makes sampling repeatable", "integer"),
-    Option("stop", r"a text that ends the answer; \n and \t are understood", repeat=True),
-    Option("stop_token_ids", "a token that ends the answer", "integer", repeat=True),
+    option_of(info, **({"help": phrase(info.help) + STOP_NOTE} if info.name == "stop" else {}))
+    for info in GENERATION
 ]
 
 PROMPT = Arguments(
@@ -55,13 +46,15 @@ PROMPT = Arguments(
             deployment=True,
         ),
         Option("system", "the system message"),
+        Option("adapter", "LoRA adapter of the deployment that answers", metavar="NAME"),
         *SAMPLING,
         Option("as", "keep the answer in this variable", metavar="NAME"),
         Option("raw", "send the text as it stands: no template, no {{ name }}", "flag"),
         Option("completion", "let the model continue the text, without its chat template", "flag"),
     ],
     "The text is a Jinja template over the notebook's variables: {{ name }} stands for a variable; "
-    "single braces are plain text.",
+    "single braces are plain text. A generation parameter that is not given is the deployment's, "
+    "else the model's own.",
 )
 
 
@@ -98,15 +91,19 @@ def _check_variable(name: str | None) -> None:
 def _request(options: dict[str, Any], body: str) -> GenerateRequest:
     chosen = {option.name: options[option.name] for option in SAMPLING}
     chosen["stop"] = [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in chosen["stop"]]
-    sampling = Sampling(**chosen)
-    request_id = secrets.token_hex(8)
+    sampling = read_sampling(chosen)
+    fields: dict[str, Any] = {
+        "request_id": secrets.token_hex(8),
+        "sampling": sampling,
+        "adapter": options["adapter"],
+    }
     if options["completion"]:
         if options["system"]:
             raise UsageError("%prompt: --completion has no system message; leave --system out.")
-        return GenerateRequest(request_id=request_id, prompt=body, sampling=sampling)
+        return GenerateRequest(**fields, prompt=body)
     messages = [Message(role="system", content=options["system"])] if options["system"] else []
     messages.append(Message(role="user", content=body))
-    return GenerateRequest(request_id=request_id, messages=messages, sampling=sampling)
+    return GenerateRequest(**fields, messages=messages)
 
 
 def _only_ready(snapshot: StateSnapshot) -> str:
@@ -139,6 +136,7 @@ class _Exchange:
         self._request = request
         self._writer = writer
         self._text: list[str] = []
+        self._logprobs: list[TokenLogprob] = []
         self._tokens = 0
         self._started = time.perf_counter()
         self._first = 0.0
@@ -169,6 +167,7 @@ class _Exchange:
             self._text.append(chunk.text)
             self._writer.write(chunk.text)
         self._tokens += chunk.tokens
+        self._logprobs += chunk.logprobs
 
     def _measured(self) -> Usage:
         """Usage of an answer whose end never came."""
@@ -215,4 +214,5 @@ class _Exchange:
             usage=usage,
             messages=[*asked, Message(role="assistant", content=text)],
             finish_reason=finish,
+            logprobs=self._logprobs,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from IPython.core.magic import no_var_expand
 from traitlets import Unicode
 from traitlets.config import Configurable
 
+from byzer_lab.schema import ParameterInfo
 from byzer_lab_magics import deploying, looking, prompting
 from byzer_lab_magics.arguments import Arguments, HelpWanted
 from byzer_lab_magics.complete import Completion
@@ -30,11 +31,17 @@ class MagicEntry:
         arguments: What its line accepts.
         run: Does it, given the shell, the read line and the body.
         cell: It has a cell form too.
+        more_help: What help says beside, given the line.
+        body: What its body may set, given the line.
+        bare: Does what the magic's name alone in a line asks for.
     """
 
     arguments: Arguments
     run: Callable[[Any, dict[str, Any], str], Any]
     cell: bool = False
+    more_help: Callable[[str], str] | None = None
+    body: Callable[[str], Sequence[ParameterInfo]] | None = None
+    bare: Callable[[Any], Any] | None = None
 
 
 def entries(settings: ByzerMagics) -> list[MagicEntry]:
@@ -45,7 +52,14 @@ def entries(settings: ByzerMagics) -> list[MagicEntry]:
 
     return [
         MagicEntry(prompting.PROMPT, prompt, cell=True),
-        MagicEntry(deploying.DEPLOY, deploying.deploy, cell=True),
+        MagicEntry(
+            deploying.DEPLOY,
+            deploying.deploy,
+            cell=True,
+            more_help=deploying.backend_help,
+            body=deploying.parameters_in,
+            bare=deploying.open_form,
+        ),
         MagicEntry(deploying.UNDEPLOY, deploying.undeploy),
         MagicEntry(deploying.SCALE, deploying.scale),
         MagicEntry(looking.LIST, looking.list_deployments),
@@ -74,7 +88,8 @@ class Registration:
         shell.configurables.append(self._settings)
         arguments = [entry.arguments for entry in self._entries]
         cells = [entry.arguments.magic for entry in self._entries if entry.cell]
-        self._completion = Completion(shell, arguments)
+        bodies = {entry.arguments.magic: entry.body for entry in self._entries if entry.body}
+        self._completion = Completion(shell, arguments, bodies)
         self._inputs = Inputs(shell, cells)
 
     def undo(self) -> None:
@@ -92,13 +107,16 @@ def _function(shell: Any, entry: MagicEntry) -> Callable[..., Any]:
     one_line = arguments is prompting.PROMPT
 
     def magic(line: str, cell: str | None = None) -> Any:
+        if entry.bare and not f"{line}{cell or ''}".strip():
+            return entry.bare(shell)
         try:
             if one_line and cell is None:
                 options, cell = arguments.parse_leading(line)
             else:
                 options = arguments.parse(line)
         except HelpWanted:
-            print(arguments.help())
+            more = entry.more_help(line) if entry.more_help else ""
+            print(arguments.help() + (f"\n\n{more}" if more else ""))
             return None
         return entry.run(shell, options, cell or "")
 

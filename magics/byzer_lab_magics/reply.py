@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from byzer_lab.types import FinishReason, Message, Usage
+from byzer_lab.types import FinishReason, Message, TokenLogprob, Usage
 
 
 class Reply(str):
@@ -15,12 +15,14 @@ class Reply(str):
         usage: Counts and times.
         messages: The conversation, the answer included.
         finish_reason: Why it ended.
+        logprobs: One for each token, where ``--logprobs`` asked for them.
     """
 
     model: str
     usage: Usage
     messages: list[Message]
     finish_reason: FinishReason
+    logprobs: list[TokenLogprob]
     _shown_in: tuple[int, int]
 
     def __new__(
@@ -31,6 +33,7 @@ class Reply(str):
         usage: Usage | None = None,
         messages: list[Message] | None = None,
         finish_reason: FinishReason = "stop",
+        logprobs: list[TokenLogprob] | None = None,
     ) -> Reply:
         """Make one."""
         reply = super().__new__(cls, text)
@@ -38,6 +41,7 @@ class Reply(str):
         reply.usage = usage or Usage()
         reply.messages = messages or []
         reply.finish_reason = finish_reason
+        reply.logprobs = logprobs or []
         reply._shown_in = (0, -1)
         return reply
 

@@ -2,8 +2,10 @@ import pytest
 from byzer_lab_magics.arguments import HelpWanted
 from byzer_lab_magics.deploying import DEPLOY, SCALE
 from byzer_lab_magics.looking import LOGS
-from byzer_lab_magics.prompting import PROMPT
+from byzer_lab_magics.prompting import PROMPT, SAMPLING
 from IPython.core.error import UsageError
+
+from byzer_lab.generation import GENERATION
 
 
 def test_spellings_of_an_option() -> None:
@@ -98,8 +100,42 @@ def test_help_wins_over_what_is_missing() -> None:
             DEPLOY.parse(line)
     text = DEPLOY.help()
     assert "--worker_concurrency N" in text
-    assert "(default: 16)" in text
+    assert "(default: 1800)" in text
     assert "--model_path PATH" in text
     assert "(required)" in text
     assert max(map(len, text.splitlines())) <= 100
     assert "WORKERS" in SCALE.help()
+
+
+def test_generation_parameters_are_those_of_the_table() -> None:
+    assert [option.name for option in SAMPLING] == [info.name for info in GENERATION]
+    options = PROMPT.parse("--max_new_tokens 5 --logprobs 2 --ignore_eos --stop_token_ids 7")
+    assert (options["max_tokens"], options["logprobs"]) == (5, 2)
+    assert (options["ignore_eos"], options["stop_token_ids"]) == (True, [7])
+    with pytest.raises(UsageError, match="--max_tokens is given twice"):
+        PROMPT.parse("--max_tokens 5 --max_length 6")
+
+
+def test_an_option_may_have_few_values() -> None:
+    assert DEPLOY.parse("c --model_path m --load_balance least_loaded")["load_balance"]
+    with pytest.raises(UsageError) as caught:
+        DEPLOY.parse("c --model_path m --load_balance random")
+    assert str(caught.value) == (
+        "%llm_deploy: --load_balance wants lru, round_robin or least_loaded, not 'random'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "backend", "gives"),
+    [
+        ("chat --help", "transformers", False),
+        ("chat --backend vllm --model_path", "vllm", True),
+        ("--backend=llama_cpp --nosuch 'open", "llama_cpp", True),
+        ("--backend ", "transformers", False),
+        ("--backend --help", "transformers", False),
+        ("--backend a --backend b", "b", True),
+    ],
+)
+def test_one_option_of_a_line_that_is_not_whole(line: str, backend: str, gives: bool) -> None:
+    assert DEPLOY.given(line, "backend") == backend
+    assert DEPLOY.gives(line, "backend") is gives

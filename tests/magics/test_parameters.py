@@ -1,6 +1,8 @@
 import pytest
-from byzer_lab_magics.parameters import parse_parameters
+from byzer_lab_magics.parameters import body_candidates, parse_parameters, split_generation
 from IPython.core.error import UsageError
+
+from byzer_lab.schema import ParameterInfo
 
 
 def test_values() -> None:
@@ -68,3 +70,43 @@ def test_the_sentence_never_has_the_value() -> None:
         with pytest.raises(UsageError) as caught:
             parse_parameters(body)
         assert "sk-secret" not in str(caught.value)
+
+
+def test_generation_parameters_stand_beside_the_engines() -> None:
+    infer_params, generation = split_generation(
+        parse_parameters(
+            "n_ctx = 512\ngeneration.temperature = 0.2\ngen.stop = ['a']\ngenerate = 1"
+        )
+    )
+    assert infer_params == {"n_ctx": 512, "generate": 1}
+    assert generation == {"generation.temperature": 0.2, "gen.stop": ["a"]}
+
+
+PARAMETERS = [
+    ParameterInfo("dtype", str, "auto", "Number format.", choices=("auto", "float32")),
+    ParameterInfo("use_mmap", bool, True, "Map the file.", aliases=("backend.use_mmap",)),
+    ParameterInfo("n_ctx", int, 0, "Context window."),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "others", "offered", "fragment"),
+    [
+        ("d", [], ["dtype"], "d"),
+        ("", ["dtype = auto", "# use_mmap = no"], ["use_mmap", "n_ctx"], ""),
+        ("generation.top", [], ["generation.top_p", "generation.top_k"], "generation.top"),
+        ("backend.", [], ["backend.use_mmap"], "backend."),
+        ("dtype = f", [], ["float32"], "f"),
+        ("use_mmap=", [], ["true", "false"], ""),
+        ("backend.use_mmap = t", [], ["true"], "t"),
+        ("n_ctx = ", [], [], ""),
+        ("nosuch = ", [], [], ""),
+    ],
+)  # fmt: skip
+def test_what_a_line_of_the_body_may_go_on_with(
+    line: str, others: list[str], offered: list[str], fragment: str
+) -> None:
+    candidates, typed = body_candidates(PARAMETERS, line, others)
+    fitting = [text for text in candidates if text.startswith(typed)]
+    assert [text for text in fitting if not text.startswith("gen") or fragment] == offered
+    assert typed == fragment

@@ -146,9 +146,11 @@ def matches(completion: Completion, line: str) -> list[str]:
 
 
 def test_completion(shell: Any) -> None:
-    completion = Completion(shell, [PROMPT, DEPLOY, UNDEPLOY], names=lambda: ["chat", "coder"])
+    magics = [PROMPT, DEPLOY, UNDEPLOY]
+    completion = Completion(shell, magics, {}, names=lambda: ["chat", "coder"])
     try:
         assert matches(completion, "%%prompt --te") == ["--temperature"]
+        assert {"--logprobs", "--min_p"} <= set(matches(completion, "%%prompt --"))
         assert matches(completion, "%%prompt c") == ["chat", "coder"]
         assert matches(completion, "%%prompt --model co") == ["coder"]
         assert matches(completion, "reply = %prompt --model=ch") == ["chat"]
@@ -159,6 +161,9 @@ def test_completion(shell: Any) -> None:
         assert matches(completion, "%%llm_deploy c") == []
         assert matches(completion, "%%llm_deploy c --backend t") == ["transformers"]
         assert matches(completion, "%%llm_deploy c --model_path b") == ["bundled"]
+        assert matches(completion, "%%llm_deploy c --load_balance r") == ["round_robin"]
+        families = matches(completion, "%%llm_deploy c --pretrained_model_type custom/")
+        assert {"custom/auto", "custom/bge_rerank"} <= set(families)
         assert matches(completion, "%%llm_deploy c --worker-c") == ["--worker-concurrency"]
         assert "--stop" in matches(completion, "%%prompt --stop a --st")
         assert matches(completion, "%%prompt --seed 1 --se") == []

@@ -1,0 +1,68 @@
+"""What a deployment can be made of: model families, and the parameters of the engine it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from byzer_lab.engines import find_engine
+from byzer_lab.engines.base import Engine, EngineConfig
+from byzer_lab.engines.families import BY_TYPE, make_engine
+from byzer_lab.errors import ByzerLabError
+from byzer_lab.schema import ParameterInfo
+
+AUTO = "custom/auto"
+BASIC = (
+    "max_model_len",
+    "n_ctx",
+    "dtype",
+    "quantization",
+    "n_gpu_layers",
+    "gpu_memory_utilization",
+    "tensor_parallel_size",
+    "adapters",
+    "lora_path",
+    "num_threads",
+    "n_threads",
+    "trust_remote_code",
+)
+"""Parameters that most deployments are about, in the order in which a form shows them."""
+
+
+def family_types() -> list[str]:
+    """The values of ``pretrained_model_type``, the one that detects it first."""
+    return [AUTO, *sorted(BY_TYPE)]
+
+
+def engine_of(backend: str, pretrained_model_type: str, model_path: str) -> type[Engine]:
+    """The class that would run a model; a type or a folder that is refused gets the backend's own.
+
+    Raises:
+        InvalidRequestError: There is no such backend.
+    """
+    config = EngineConfig(model_path, pretrained_model_type, {}, 1)
+    try:
+        return type(make_engine(backend, config))
+    except ByzerLabError:
+        return find_engine(backend)
+
+
+def parameters_of(
+    backend: str, pretrained_model_type: str = AUTO, model_path: str = ""
+) -> Sequence[ParameterInfo]:
+    """The infer parameters that a deployment may set; none where its engine declares none.
+
+    Raises:
+        InvalidRequestError: There is no such backend.
+    """
+    engine = engine_of(backend, pretrained_model_type, model_path)
+    declared: Sequence[ParameterInfo] = getattr(engine, "parameters", tuple)()
+    return declared
+
+
+def basic_first(
+    parameters: Sequence[ParameterInfo],
+) -> tuple[list[ParameterInfo], list[ParameterInfo]]:
+    """The parameters that most deployments are about, and the rest."""
+    known = {info.name: info for info in parameters}
+    basic = [known[name] for name in BASIC if name in known]
+    return basic, [info for info in parameters if info not in basic]

@@ -1,0 +1,39 @@
+"""Keeps secrets out of the form: what looks like one is refused, a reference is not.
+
+Whatever stands in a widget may be saved with the notebook.
+"""
+
+from __future__ import annotations
+
+import re
+
+from byzer_lab.secrets import REFERENCE
+
+_SECRET_NAME = re.compile(r"(^|[._-])(api_?key|key|token|secret|password|passwd)$", re.IGNORECASE)
+_KEY = re.compile(
+    r"(?<![\w-])(sk-[\w-]{16,}|(hf|gsk|ghp|gho|github_pat|xox[abp])[_-]\w{20,}|AKIA\w{16}|AIza[\w-]{30,})"
+)
+"""How well-known services write their keys."""
+
+
+def names_secret(name: str) -> bool:
+    """Whether a parameter of that name holds a secret, such as ``hf_token``."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def refusal(name: str, value: str) -> str:
+    """Why a text may not stand in a field; empty where it may.
+
+    Args:
+        name: Name of the parameter.
+        value: What was typed; it is not repeated in the sentence.
+    """
+    if REFERENCE.fullmatch(value) or not value:
+        return ""
+    if names_secret(name) or _KEY.search(value):
+        variable = re.sub(r"\W", "_", name.rpartition(".")[2]).upper()
+        return (
+            f"A secret is never written here: put it into an environment variable and write "
+            f"${{NAME}}, such as ${{{variable}}}."
+        )
+    return ""
