@@ -14,6 +14,7 @@ from byzer_lab.engines.base import Engine, EngineConfig
 
 EMBEDDING = "byzer_lab.engines.sentence_transformers:EmbeddingEngine"
 RERANK = "byzer_lab.engines.sentence_transformers:RerankEngine"
+GGUF_EMBEDDING = "byzer_lab.engines.llama_cpp:LlamaCppEmbeddingEngine"
 BY_TYPE: dict[str, str] = {
     "custom/bge": EMBEDDING,
     "custom/m3e": EMBEDDING,
@@ -37,7 +38,13 @@ def make_engine(backend: str, config: EngineConfig) -> Engine:
         target = BY_TYPE.get(config.pretrained_model_type, backend)
         if config.pretrained_model_type == "custom/auto":
             target = _by_folder(Path(config.model_path).expanduser()) or backend
+    if backend == "llama_cpp" and _is_on(config.infer_params.get("embedding")):
+        target = GGUF_EMBEDDING
     return find_engine(target)(config)
+
+
+def _is_on(value: Any) -> bool:
+    return str(value).lower() == "true"
 
 
 def _by_folder(folder: Path) -> str | None:

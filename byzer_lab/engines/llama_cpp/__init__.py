@@ -4,11 +4,13 @@ Importing this package loads neither llama_cpp nor numpy; ``LlamaCppEngine.load`
 
 ==================  =============================================================================
 ``engine.py``       the engine: one request from prompt to chunks
+``embedding.py``    the engine for vectors: one request from texts to their vectors
 ``parameters.py``   infer parameters and their checks
 ``files.py``        finds the GGUF file before anything heavy loads
 ``native.py``       the library itself: started once, its log lines caught
 ``loading.py``      weights and vocabulary into memory, the library's errors as sentences
 ``context.py``      the key-value cache and one decoding step
+``encoder.py``      one pass over whole texts, for vectors
 ``capacity.py``     how large the cache may be
 ``prompt.py``       messages or a prompt as tokens
 ``plan.py``         a checked request: tokens, limits, how to choose each token
@@ -18,6 +20,7 @@ Importing this package loads neither llama_cpp nor numpy; ``LlamaCppEngine.load`
 ==================  =============================================================================
 """
 
+from byzer_lab.engines.llama_cpp.embedding import LlamaCppEmbeddingEngine
 from byzer_lab.engines.llama_cpp.engine import LlamaCppEngine
 
-__all__ = ["LlamaCppEngine"]
+__all__ = ["LlamaCppEmbeddingEngine", "LlamaCppEngine"]

@@ -47,7 +47,7 @@ class Context:
     """
 
     def __init__(self, model: Model, parameters: Parameters, concurrency: int) -> None:
-        self.window = _window(model, parameters)
+        self.window = window_of(model, parameters)
         self.slots = max(1, min(concurrency, int(lib.llama_max_parallel_sequences())))
         self.batch = max(parameters.n_batch, self.slots)
         self.threads = parameters.n_threads or default_threads()
@@ -62,18 +62,20 @@ class Context:
             and bool(lib.llama_supports_gpu_offload()),
         )
         self._vocabulary = model.vocabulary
-        params = self._params(parameters, cells)
-        native.LOG.forget()
-        self._handle: Any = lib.llama_init_from_model(model.handle, params)
-        if self._handle is None:
-            raise EngineError(f"The library can't make a context: {native.LOG.why()}.")
+        params = context_params(parameters, self.threads)
+        params.n_ctx = -(-cells // _CACHE_STEP) * _CACHE_STEP
+        params.n_batch = self.batch
+        params.n_ubatch = min(parameters.n_ubatch or self.batch, self.batch)
+        params.n_seq_max = self.slots
+        params.flash_attn_type = _flash_attention(parameters)
+        self._handle: Any = new_context(model, params)
         # What was asked for counts, not what the library rounded it up to.
         self.cells = min(cells, int(lib.llama_n_ctx(self._handle)))
         self._memory = lib.llama_get_memory(self._handle)
         self._adapter: Any = None
         if parameters.lora_path is not None:
             self._apply_adapter(model, parameters)
-        self._batch = _Batch(self.batch)
+        self._batch = Batch(self.batch)
 
     def decode(self, pieces: list[tuple[int, int, list[int], bool]]) -> Any:
         """Process tokens of several sequences together.
@@ -115,33 +117,6 @@ class Context:
             if self._adapter is not None:
                 lib.llama_adapter_lora_free(self._adapter)
 
-    def _params(self, parameters: Parameters, cells: int) -> Any:
-        params = lib.llama_context_default_params()
-        params.n_ctx = -(-cells // _CACHE_STEP) * _CACHE_STEP
-        params.n_batch = self.batch
-        params.n_ubatch = min(parameters.n_ubatch or self.batch, self.batch)
-        params.n_seq_max = self.slots
-        params.kv_unified = True  # every request may use the whole cache
-        params.n_threads = self.threads
-        params.n_threads_batch = parameters.n_threads_batch or self.threads
-        params.offload_kqv = parameters.offload_kqv
-        params.type_k = CACHE_TYPES[parameters.type_k]
-        params.type_v = CACHE_TYPES[parameters.type_v]
-        params.no_perf = True
-        params.flash_attn_type = _flash_attention(parameters)
-        for name in (
-            "rope_scaling_type",
-            "rope_freq_base",
-            "rope_freq_scale",
-            "yarn_ext_factor",
-            "yarn_attn_factor",
-            "yarn_beta_fast",
-            "yarn_beta_slow",
-            "yarn_orig_ctx",
-        ):
-            setattr(params, name, getattr(parameters, name))
-        return params
-
     def _apply_adapter(self, model: Model, parameters: Parameters) -> None:
         path = os.path.expanduser(parameters.lora_path or "")
         native.LOG.forget()
@@ -157,7 +132,49 @@ class Context:
         raise EngineError(f"The adapter {path!r} can't be applied: {why}.")
 
 
-class _Batch:
+def context_params(parameters: Parameters, threads: int) -> Any:
+    """The library's settings of a context, as far as they are the deployment's.
+
+    Args:
+        parameters: The deployment's.
+        threads: Processor threads of a step.
+    """
+    params = lib.llama_context_default_params()
+    params.kv_unified = True  # every request may use the whole cache
+    params.n_threads = threads
+    params.n_threads_batch = parameters.n_threads_batch or threads
+    params.offload_kqv = parameters.offload_kqv
+    params.type_k = CACHE_TYPES[parameters.type_k]
+    params.type_v = CACHE_TYPES[parameters.type_v]
+    params.no_perf = True
+    for name in (
+        "rope_scaling_type",
+        "rope_freq_base",
+        "rope_freq_scale",
+        "yarn_ext_factor",
+        "yarn_attn_factor",
+        "yarn_beta_fast",
+        "yarn_beta_slow",
+        "yarn_orig_ctx",
+    ):
+        setattr(params, name, getattr(parameters, name))
+    return params
+
+
+def new_context(model: Model, params: Any) -> Any:
+    """The library's context.
+
+    Raises:
+        EngineError: The library can't make it.
+    """
+    native.LOG.forget()
+    handle = lib.llama_init_from_model(model.handle, params)
+    if handle is None:
+        raise EngineError(f"The library can't make a context: {native.LOG.why()}.")
+    return handle
+
+
+class Batch:
     """The arrays of a step, handed to the library as they lie in memory.
 
     Args:
@@ -186,7 +203,7 @@ class _Batch:
             setattr(self._batch, name, ctypes.cast(array.ctypes.data, kinds[name]))
 
     def fill(self, pieces: list[tuple[int, int, list[int], bool]]) -> tuple[Any, int]:
-        """The library's batch of these pieces, and how many logits are wanted."""
+        """The library's batch of these pieces, and how many outputs are wanted."""
         end = wanted = 0
         for slot, position, tokens, last_wanted in pieces:
             start, end = end, end + len(tokens)
@@ -199,8 +216,19 @@ class _Batch:
         self._batch.n_tokens = end
         return self._batch, wanted
 
+    def fill_whole(self, texts: list[list[int]]) -> Any:
+        """The library's batch of whole texts, the output of each token wanted."""
+        batch, _ = self.fill([(slot, 0, tokens, True) for slot, tokens in enumerate(texts)])
+        self._wanted[: batch.n_tokens] = 1
+        return batch
 
-def _window(model: Model, parameters: Parameters) -> int:
+
+def window_of(model: Model, parameters: Parameters) -> int:
+    """Tokens that a request may have: what the deployment sets, or the model's own window.
+
+    Raises:
+        InvalidRequestError: The deployment's is larger than the model's, and nothing scales it.
+    """
     own, wanted = model.trained_window, parameters.n_ctx
     if wanted > own > 0 and not parameters.stretches:
         raise InvalidRequestError(

@@ -8,6 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp.files import find_gguf
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
     from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
     from byzer_lab.engines.llama_cpp.context import Context
     from byzer_lab.engines.llama_cpp.loading import Model
-    from byzer_lab.engines.llama_cpp.prompt import ChatTemplate
+    from byzer_lab.engines.llama_cpp.prompt import ChatFormat, ChatTemplate
 
 
 @dataclass(frozen=True)
 class _Loaded:
     model: Model
     context: Context
-    template: ChatTemplate | None
+    template: ChatTemplate | ChatFormat | None
     batch: ContinuousBatch
 
 
@@ -79,13 +81,11 @@ class LlamaCppEngine:
         from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
         from byzer_lab.engines.llama_cpp.context import Context
         from byzer_lab.engines.llama_cpp.loading import Model
-        from byzer_lab.engines.llama_cpp.prompt import ChatTemplate
 
         native.start(verbose=parameters.verbose, numa=parameters.numa)
         model = Model(file, parameters, report)
         try:
-            source = model.chat_template
-            template = ChatTemplate(source, model.begin_token, model.end_token) if source else None
+            template = _template_of(model, parameters)
             report(LoadProgress("warming up"))
             context = Context(model, parameters, self._config.concurrency)
             try:
@@ -131,6 +131,10 @@ class LlamaCppEngine:
         loaded = self._ready()
         model, context = loaded.model, loaded.context
         refuse_adapter(request)
+        if request.messages is not None and loaded.template is not None:
+            sampling = request.sampling
+            stops = [*sampling.stop, *loaded.template.stops]
+            request = replace(request, sampling=replace(sampling, stop=stops))
         plan = make_plan(
             request,
             model,
@@ -173,3 +177,13 @@ class LlamaCppEngine:
         if self._loaded is None:
             raise EngineError("The model is not loaded, or was shut down.")
         return self._loaded
+
+
+def _template_of(model: Model, parameters: Parameters) -> ChatTemplate | ChatFormat | None:
+    """What makes a prompt of a conversation; ``None`` where nothing does."""
+    from byzer_lab.engines.llama_cpp.prompt import ChatFormat, ChatTemplate
+
+    if parameters.chat_format is not None:
+        return ChatFormat(parameters.chat_format)
+    source = model.chat_template
+    return ChatTemplate(source, model.begin_token, model.end_token) if source else None

@@ -28,7 +28,7 @@ class Model:
         report: Told of the progress.
 
     Raises:
-        InvalidRequestError: The model doesn't write text.
+        InvalidRequestError: The model doesn't do what it is deployed for.
         EngineError: The library can't load the file.
     """
 
@@ -36,7 +36,7 @@ class Model:
         self.handle: Any = _load(file, parameters, report)
         self._pieces: dict[int, bytes] = {}
         try:
-            self._refuse_silent(file)
+            self._refuse_unfit(file, parameters)
         except InvalidRequestError:
             self.close()
             raise
@@ -175,13 +175,18 @@ class Model:
             return ""
         return str((lib.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace"))
 
-    def _refuse_silent(self, file: Path) -> None:
-        """Refuse what doesn't write text, token after token."""
+    @cached_property
+    def encodes(self) -> bool:
+        """Each token sees the whole text, as in models that make vectors and can't write."""
+        return self.metadata(f"{self.architecture}.attention.causal") == "false"
+
+    def _refuse_unfit(self, file: Path, parameters: Parameters) -> None:
+        """Refuse what doesn't write text token after token, or makes no vectors of texts."""
         reason = ""
         if lib.llama_model_has_encoder(self.handle):
             reason = "it has an encoder"
-        elif self.metadata(f"{self.architecture}.attention.causal") == "false":
-            reason = "it makes embeddings"
+        elif self.encodes and not parameters.embedding:
+            reason = "it makes vectors; deploy it with embedding=true"
         elif lib.llama_model_is_diffusion(self.handle):
             reason = "it writes all tokens at once"
         elif self.vocabulary == 0:

@@ -31,12 +31,39 @@ CACHE_TYPES = {
 }
 """Number formats of the key-value cache, with the library's numbers."""
 
+POOLING_TYPES = {"mean": 1, "cls": 2, "last": 3}
+"""Ways from the vectors of a text's tokens to that of the text, with the library's numbers."""
+
+CHAT_FORMATS = {
+    "alpaca": "format_alpaca",
+    "baichuan": "format_baichuan",
+    "baichuan-2": "format_baichuan2",
+    "chatglm3": "format_chatglm3",
+    "chatml": "format_chatml",
+    "gemma": "format_gemma",
+    "intel": "format_intel",
+    "llama-2": "format_llama2",
+    "llama-3": "format_llama3",
+    "mistral-instruct": "format_mistral_instruct",
+    "mistrallite": "format_mistrallite",
+    "oasst_llama": "format_oasst_llama",
+    "openbuddy": "format_openbuddy",
+    "openchat": "format_openchat",
+    "phind": "format_phind",
+    "pygmalion": "format_pygmalion",
+    "qwen": "format_qwen",
+    "redpajama-incite": "format_redpajama_incite",
+    "saiga": "format_saiga",
+    "snoozy": "format_snoozy",
+    "vicuna": "format",
+    "zephyr": "format_zephyr",
+}
+"""The library's names of chat formats, with its functions. Its others call functions, read images,
+or, as open-orca, lose the messages."""
+
 REFUSED = {
     "vocab_only": "a model without its weights can't answer",
-    "embedding": "this backend writes text; embeddings are made by an embedding model",
-    "pooling_type": "this backend writes text; embeddings are made by an embedding model",
     "lora_base": "the library has dropped it; deploy the base model and give lora_path",
-    "chat_format": "the chat template of the GGUF is used; for another format send a prompt",
     "n_gqa": "it belonged to the file format before GGUF, which stores it",
 }
 LEFT_OUT = {
@@ -142,6 +169,19 @@ class Parameters:
         None, "Seed of requests that set none: the same question gets the same answer."
     )
     numa: bool = parameter(False, "Spread threads over the nodes of a NUMA machine.")
+    chat_format: str | None = parameter(
+        None,
+        "The library's name of the way to write a conversation; by default the GGUF's own chat "
+        "template.",
+        choices=tuple(CHAT_FORMATS),
+    )
+    embedding: bool = parameter(False, "Turn texts into vectors instead of writing text.")
+    pooling_type: str | None = parameter(
+        None,
+        "How the vectors of a text's tokens become one, by name or by the library's number; by "
+        "default the model's own way, or the mean.",
+        choices=tuple(POOLING_TYPES),
+    )
     verbose: bool = parameter(False, "Write the library's log lines to the worker's log.")
 
     @property
@@ -174,8 +214,10 @@ def read_infer_params(given: Mapping[str, Any]) -> Parameters:
         if name in LEFT_OUT:
             log.warning("%s is deprecated and has no effect: %s.", name, LEFT_OUT[name])
         elif name not in REFUSED:
-            kept[name] = _cache_type(value) if name in ("type_k", "type_v") else value
+            kept[name] = _by_name(name, value)
     parameters = read_parameters(Parameters, kept, "llama_cpp")
+    if parameters.pooling_type is not None and not parameters.embedding:
+        raise InvalidRequestError("pooling_type is for vectors; set embedding=true as well.")
     try:
         shares = parameters.tensor_shares
     except ValueError:
@@ -193,7 +235,10 @@ def _is_off(value: Any) -> bool:
     return value is None or str(value).lower() in ("false", "")
 
 
-def _cache_type(value: Any) -> Any:
-    """The name of a number format that is given by the library's number."""
-    names = {str(number): name for name, number in CACHE_TYPES.items()}
+def _by_name(name: str, value: Any) -> Any:
+    """The name of what may be given by the library's number."""
+    if name == "pooling_type" and str(value) in ("-1", "unspecified"):
+        return None
+    numbers = {"type_k": CACHE_TYPES, "type_v": CACHE_TYPES, "pooling_type": POOLING_TYPES}
+    names = {str(number): choice for choice, number in numbers.get(name, {}).items()}
     return names.get(str(value), value)

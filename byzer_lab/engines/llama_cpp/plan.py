@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byzer_lab.engines.checks import check_sampling, fit_answer
-from byzer_lab.engines.llama_cpp.prompt import ChatTemplate, encode_prompt
+from byzer_lab.engines.llama_cpp.prompt import ChatFormat, ChatTemplate, encode_prompt
 from byzer_lab.engines.logprobs import notes_for
 from byzer_lab.engines.transformers.plan import GREEDY_BELOW, GenerationPlan, Recipe
 from byzer_lab.errors import ContextLengthError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def make_plan(
     request: GenerateRequest,
     model: Model,
-    template: ChatTemplate | None,
+    template: ChatTemplate | ChatFormat | None,
     *,
     window: int,
     cache: int,
@@ -29,7 +29,7 @@ def make_plan(
     Args:
         request: The caller's.
         model: The model that will answer.
-        template: Its chat template; ``None`` when it has none.
+        template: Its chat template, or the format in its place; ``None`` when it has none.
         window: Tokens that prompt and answer may have together.
         cache: Tokens that the whole key-value cache holds.
         seed: Of requests that set none; ``None`` for a fresh one each.

@@ -16,6 +16,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from byzer_lab.engines.llama_cpp.parameters import CHAT_FORMATS
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message
 
@@ -34,6 +35,8 @@ class ChatTemplate:
     Raises:
         InvalidRequestError: It is no valid template.
     """
+
+    stops: list[str] = []
 
     def __init__(self, source: str, begin_token: str, end_token: str) -> None:
         environment = ImmutableSandboxedEnvironment(
@@ -69,8 +72,47 @@ class ChatTemplate:
             ) from error
 
 
+class ChatFormat:
+    """One of the library's own ways to write a conversation, in place of a chat template.
+
+    Args:
+        name: A key of :data:`byzer_lab.engines.llama_cpp.parameters.CHAT_FORMATS`.
+    """
+
+    def __init__(self, name: str) -> None:
+        from llama_cpp import llama_chat_format
+
+        self._name = name
+        self._format: Any = getattr(llama_chat_format, CHAT_FORMATS[name])
+        found = self._format([{"role": "user", "content": "?"}]).stop or []
+        self.stops: list[str] = [found] if isinstance(found, str) else list(found)
+
+    def render(self, messages: list[Message], add_generation_prompt: bool = True) -> str:
+        """The prompt of a conversation, ended with the beginning of the answer.
+
+        Raises:
+            InvalidRequestError: The format has no place for one of the messages, or for a prompt
+                without the beginning of the answer.
+        """
+        if not add_generation_prompt:
+            raise InvalidRequestError(
+                f"The chat format {self._name!r} always ends with the beginning of the answer; "
+                "leave add_generation_prompt on."
+            )
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        prompt: str = self._format(turns).prompt
+        # The library's formats leave out what they don't know, without a word.
+        for message in messages:
+            if message.content not in prompt:
+                raise InvalidRequestError(
+                    f"The chat format {self._name!r} has no place for this conversation's "
+                    f"{message.role} messages; leave them out or choose another chat_format."
+                )
+        return prompt
+
+
 def encode_prompt(
-    request: GenerateRequest, model: Model, template: ChatTemplate | None
+    request: GenerateRequest, model: Model, template: ChatTemplate | ChatFormat | None
 ) -> list[int]:
     """Tokens of what the model is asked.
 
@@ -87,9 +129,11 @@ def encode_prompt(
         raise InvalidRequestError("A request has either messages or a prompt.")
     if request.messages is not None:
         text = require_template(template).render(request.messages)
-        special = False  # the template writes them
+        special = isinstance(template, ChatFormat)  # a template writes them
     else:
         text = request.prompt or ""
+        special = True
+    if special:
         begin = model.begin_token
         special = not (begin and text.startswith(begin))
     tokens = model.tokenize(text, special=special) if text else []
@@ -98,7 +142,7 @@ def encode_prompt(
     return tokens
 
 
-def require_template(template: ChatTemplate | None) -> ChatTemplate:
+def require_template(template: ChatTemplate | ChatFormat | None) -> ChatTemplate | ChatFormat:
     """The template, or :class:`InvalidRequestError` where the model has none."""
     if template is None:
         raise InvalidRequestError(

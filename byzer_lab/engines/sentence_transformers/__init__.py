@@ -7,6 +7,7 @@ the model's type or by its folder. Importing it loads neither torch nor the libr
 ``engine.py``       the two engines: one request from texts to vectors, from pairs to scores
 ``parameters.py``   infer parameters
 ``loading.py``      the models in memory, what they are refused for, how texts become tokens
+``requests.py``     requests, checked and their settings filled in
 ``batching.py``     what waits, of all requests, in common passes through the model
 ==================  =============================================================================
 """

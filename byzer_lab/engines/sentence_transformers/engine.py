@@ -12,6 +12,7 @@ from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import ModelSource, find_model
 from byzer_lab.engines.sentence_transformers.batching import MicroBatches, Options
 from byzer_lab.engines.sentence_transformers.parameters import Parameters
+from byzer_lab.engines.sentence_transformers.requests import check_texts, options_of
 from byzer_lab.errors import (
     EngineDeadError,
     EngineError,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from byzer_lab.engines.sentence_transformers.loading import TokenCounter
 
 MARKS = ("modules.json", "config.json")
-SHORTEST = 4
-"""Tokens that a text is cut to at least: its first and last are the model's own."""
 # On two cores a pass of 2048 tokens through a base-size model takes about a second, which is what
 # a short query may have to wait; a GPU is not filled by less than some ten thousand.
 PASS_TOKENS = {"cpu": 2048, "cuda": 32_768}
@@ -152,14 +151,7 @@ class _Engine:
         return self._model, self._counter, self._batches
 
     def _options(self, request: EmbedRequest | RerankRequest, normalize: bool) -> Options:
-        """Settings of a request, checked."""
-        length = self._window if request.max_length is None else request.max_length
-        if not length >= SHORTEST:
-            raise InvalidRequestError(f"max_length is {length}; it must be {SHORTEST} or more.")
-        size = self._parameters.batch_size if request.batch_size is None else request.batch_size
-        if size < 1:
-            raise InvalidRequestError(f"batch_size is {size}; it must be 1 or more.")
-        return Options(normalize, min(length, self._window), min(size, self._parameters.batch_size))
+        return options_of(request, normalize, self._window, self._parameters.batch_size)
 
 
 class EmbeddingEngine(_Engine):
@@ -193,13 +185,7 @@ class EmbeddingEngine(_Engine):
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
         """Turn texts into vectors. See :class:`byzer_lab.engines.base.Embeds`."""
         _, counter, batches = self._ready()
-        if not request.texts:
-            raise InvalidRequestError("There is no text to embed; texts is empty.")
-        for place, text in enumerate(request.texts):
-            if not text.strip():
-                raise InvalidRequestError(
-                    f"Text {place + 1} of {len(request.texts)} is empty; a vector needs some text."
-                )
+        check_texts(request)
         normalize = self._normalize if request.normalize is None else request.normalize
         options = self._options(request, normalize)
         found = await asyncio.to_thread(counter.count, request.texts)
