@@ -53,9 +53,10 @@ FROM_THE_CLUSTER = {"connect", "launch", "runtime"}
 """The modules of the cluster's room that the floors above may use."""
 
 PLACES: dict[str, set[str]] = {
-    "ray": {"cluster", "gateway", "registry", "workers"},
+    "ray": {"cluster", "engines", "gateway", "registry", "workers"},
     "torch": {"engines"},
     "transformers": {"engines"},
+    "vllm": {"engines"},
     "sentence_transformers": {"engines"},
     "sqlite3": {"registry"},
     "uvicorn": {"web"},
@@ -69,10 +70,10 @@ PLACES: dict[str, set[str]] = {
 }
 """Where a library may be used at all."""
 
-LAZY = {"ray", "torch", "transformers", "sentence_transformers", "uvicorn"}
+LAZY = {"ray", "torch", "transformers", "sentence_transformers", "uvicorn", "vllm"}
 """Never imported at module level ..."""
 
-AT_ONCE = {"engines": {"torch", "transformers", "sentence_transformers"}}
+AT_ONCE = {"engines": {"torch", "transformers", "sentence_transformers", "vllm"}}
 """... but for the modules that an engine's ``load`` imports: see the test of an engine's class."""
 
 
@@ -214,7 +215,7 @@ def test_an_engines_class_is_cheap(target: str) -> None:
     """The registry imports it to check a deploy."""
     module, _, name = target.partition(":")
     program = f"from {module} import {name}"
-    assert not loaded_by(program, "torch", "transformers", "ray")
+    assert not loaded_by(program, "torch", "transformers", "ray", "vllm")
 
 
 def test_import_byzer_lab_loads_nothing_else() -> None:

@@ -59,6 +59,15 @@ BACKENDS: dict[str, Backend] = {
         extra="llama-cpp",
         concurrency=16,
     ),
+    "vllm": Backend(
+        "byzer_lab.engines.vllm:VLLMEngine",
+        "chat models at full speed, with LoRA adapters, on GPUs and CPUs",
+        library="vllm",
+        extra="vllm",
+        concurrency=100,
+        aliases=("ray/vllm",),
+        spreads=True,
+    ),
     "deepspeed": Backend(
         "byzer_lab.engines.deepspeed:DeepSpeedEngine",
         "chat models of Hugging Face split over several GPUs, or kept outside their memory",

@@ -1,0 +1,235 @@
+"""The vLLM engine: one request from prompt to chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from byzer_lab.engines.answering import chunks_of, loading_errors
+from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
+from byzer_lab.engines.folder import find_model
+from byzer_lab.engines.text import AnswerText
+from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
+from byzer_lab.engines.vllm.adapters import Adapter, choose_adapter, find_adapters
+from byzer_lab.engines.vllm.guard import Guard
+from byzer_lab.engines.vllm.news import News
+from byzer_lab.engines.vllm.parameters import describe_parameters, read_parameters
+from byzer_lab.engines.vllm.surroundings import (
+    IN_ONE_PROCESS,
+    ON_A_PROCESSOR,
+    ON_ONE_MACHINE,
+    forced_variables,
+    surrounded,
+)
+from byzer_lab.errors import EngineError
+from byzer_lab.schema import ParameterInfo
+from byzer_lab.types import (
+    Chunk,
+    GenerateRequest,
+    TemplateAnswer,
+    TemplateRequest,
+    TokenizeAnswer,
+    TokenizeRequest,
+)
+
+if TYPE_CHECKING:
+    from byzer_lab.engines.transformers.loading import LoadedModel
+    from byzer_lab.engines.vllm.runtime import Runtime
+
+
+class VLLMEngine:
+    """Hosts a model on vLLM. See :class:`byzer_lab.engines.base.Engine`.
+
+    Args:
+        config: ``infer_params`` are vLLM's engine arguments and those of
+            :data:`byzer_lab.engines.vllm.parameters.OWN`.
+
+    Raises:
+        InvalidRequestError: A parameter is unknown or doesn't fit.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._parameters = read_parameters(config.infer_params)
+        self._adapters: dict[str, Adapter] = {}
+        self._guard: Guard | None = None
+        self._news: News | None = None
+        self._runtime: Runtime | None = None
+        self._loaded: LoadedModel | None = None
+        self._facts: dict[str, Any] = {}
+
+    @classmethod
+    def parameters(cls) -> list[ParameterInfo]:
+        """vLLM's engine arguments, and those of :data:`byzer_lab.engines.vllm.parameters.OWN`."""
+        return list(describe_parameters())
+
+    def load(self, report: ReportProgress) -> None:
+        """Start vLLM and run a first, tiny request through it.
+
+        Raises:
+            InvalidRequestError: The path, a parameter or the model can't be used.
+            EngineError: vLLM failed; its own error is in the sentence.
+        """
+        with loading_errors(self._config.model_path):
+            try:
+                self._load(report)
+            except BaseException:
+                self._free()
+                raise
+
+    def _load(self, report: ReportProgress) -> None:
+        source = find_model(self._config.model_path)
+        self._adapters = find_adapters(self._parameters.adapters)
+        report(LoadProgress("importing"))
+        self._guard = Guard()
+        self._news = News(report)
+        forced = forced_variables(
+            self._guard.mark, self._news.logging_config, offline=source.offline
+        )
+        with surrounded(forced, {}):
+            self._start(source, report)
+
+    def _start(self, source: Any, report: ReportProgress) -> None:
+        assert self._news is not None
+        from vllm.logger import DEFAULT_LOGGING_CONFIG
+
+        self._news.write_logging_config(DEFAULT_LOGGING_CONFIG)
+        from byzer_lab.engines.precision import set_threads
+        from byzer_lab.engines.vllm.arguments import (
+            make_arguments,
+            make_config,
+            on_processor,
+            placement_address,
+        )
+        from byzer_lab.engines.vllm.runtime import Runtime
+
+        arguments = make_arguments(self._config, self._parameters, source, self._adapters)
+        forced: dict[str, str] = {}
+        wanted: dict[str, str] = {}
+        threads = set_threads(self._parameters.num_threads)
+        if on_processor():
+            wanted |= ON_A_PROCESSOR
+            ranks = arguments.tensor_parallel_size * arguments.pipeline_parallel_size
+            forced["OMP_NUM_THREADS"] = str(max(1, threads // ranks))
+            if arguments.distributed_executor_backend == "uni":
+                forced |= IN_ONE_PROCESS
+        if arguments.distributed_executor_backend == "ray":
+            forced["RAY_ADDRESS"] = placement_address() or os.environ.get("RAY_ADDRESS", "")
+        else:
+            wanted |= ON_ONE_MACHINE
+        with surrounded(forced, wanted):
+            config = make_config(
+                arguments, self._config.concurrency, self._parameters.cpu_kv_cache_gib
+            )
+            report(LoadProgress("starting the engine"))
+            self._runtime = Runtime(self._news)
+            self._runtime.start(config, arguments)
+        report(LoadProgress("warming up"))
+        first = GenerationPlan("warm-up", [1], 2, frozenset(), Recipe())
+        self._runtime.try_out(first, self._adapters.values())
+        self._loaded, self._facts = _describe(self._runtime.llm), {"num_threads": threads}
+
+    def meta(self) -> dict[str, Any]:
+        """What is known of the loaded model.
+
+        Beside the keys that every engine has: ``context_length`` (tokens), ``dtype``, ``device``,
+        ``quantization``, ``tensor_parallel_size``, ``engine_version``, ``adapters`` (their names),
+        ``batching``, ``kv_cache_tokens`` and ``num_threads``.
+        """
+        import vllm
+
+        loaded, runtime = self._ready()
+        config = runtime.llm.vllm_config
+        model, cache = config.model_config, config.cache_config
+        return {
+            "model_deploy_type": "proprietary",
+            "backend": "ray/vllm",
+            "max_model_len": loaded.window,
+            "architectures": list(model.architectures),
+            "support_stream": True,
+            "support_chat_template": bool(loaded.tokenizer.chat_template),
+            "context_length": loaded.window,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": str(config.device_config.device_type),
+            "quantization": model.quantization,
+            "tensor_parallel_size": config.parallel_config.tensor_parallel_size,
+            "engine_version": vllm.__version__,
+            "adapters": sorted(self._adapters),
+            "batching": "continuous",
+            "kv_cache_tokens": (cache.num_gpu_blocks or 0) * cache.block_size,
+            **self._facts,
+        }
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
+        loaded, runtime = self._ready()
+        adapter = choose_adapter(request.adapter, self._adapters)
+        plan = make_plan(request, loaded, None)
+        chunks = chunks_of(
+            runtime.stream(plan, adapter),
+            AnswerText(loaded.decode, request.sampling.stop),
+            end_tokens=plan.end_tokens,
+            input_tokens=len(plan.prompt),
+            notes=plan.notes,
+            text_of=loaded.text_of,
+        )
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
+        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
+        loaded, _ = self._ready()
+        special = request.special_tokens
+        return TokenizeAnswer(loaded.tokenizer.encode(request.text, add_special_tokens=special))
+
+    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
+        """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
+        from byzer_lab.engines.transformers.prompt import render
+
+        loaded, _ = self._ready()
+        return TemplateAnswer(
+            render(request.messages, loaded.tokenizer, request.add_generation_prompt)
+        )
+
+    async def close(self) -> None:
+        """Fail what is running and end vLLM's processes."""
+        self._loaded = None
+        await asyncio.to_thread(self._free)
+
+    def _free(self) -> None:
+        """Give everything back that loading has taken so far."""
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            runtime.close()
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.close()
+        news, self._news = self._news, None
+        if news is not None:
+            news.close()
+
+    def _ready(self) -> tuple[LoadedModel, Runtime]:
+        if self._loaded is None or self._runtime is None:
+            raise EngineError("The model is not loaded, or was shut down.")
+        return self._loaded, self._runtime
+
+
+def _describe(llm: Any) -> LoadedModel:
+    """What planning a request and making text of tokens needs to know of vLLM's model."""
+    from types import SimpleNamespace
+
+    from transformers import GenerationConfig
+
+    from byzer_lab.engines.transformers.loading import LoadedModel
+
+    model = llm.vllm_config.model_config
+    defaults = {} if model.generation_config == "vllm" else model.try_get_generation_config()
+    defaults |= model.override_generation_config
+    outline = SimpleNamespace(
+        config=model.hf_config, generation_config=GenerationConfig.from_dict(defaults)
+    )
+    return LoadedModel(outline, llm.get_tokenizer(), int(model.max_model_len))
