@@ -218,7 +218,7 @@ class DeployForm(widgets.VBox):
 
     def _backend_note(self, backend: str) -> str:
         missing = [f"{r.name}: {r.install}" for r in self._world.backends if not r.installed]
-        parts = [r.summary for r in self._world.backends if r.name == backend]
+        parts = [r.summary for r in self._world.backends if r.name == backend and r.summary]
         parts += [f"not installed: {'; '.join(missing)}"] if missing else []
         return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)
 

@@ -54,7 +54,7 @@ def as_python(spec: DeploymentSpec, *, replace: bool = False) -> str:
         arguments["infer_params"] = spec.infer_params
     if replace:
         arguments["replace"] = True
-    lines = [f"    {name}={value!r}," for name, value in arguments.items()]
+    lines = [f"    {name}={_literal(value)}," for name, value in arguments.items()]
     head = ["from byzer_lab import ByzerLLM", "", "llm = ByzerLLM()"]
     return "\n".join([*head, *calls, "llm.deploy(", *lines, ")"])
 
@@ -62,13 +62,13 @@ def as_python(spec: DeploymentSpec, *, replace: bool = False) -> str:
 def _setups(spec: DeploymentSpec) -> Iterator[str]:
     for name, value in _given(spec).items():
         if name in _SETUPS:
-            yield f"llm.{_SETUPS[name]}({value!r})"
+            yield f"llm.{_SETUPS[name]}({_literal(value)})"
         elif name not in _OF_DEPLOY:
-            yield f"llm.setup({name!r}, {value!r})"
+            yield f"llm.setup({_literal(name)}, {_literal(value)})"
     for name, amount in spec.resources.items():
-        yield f"llm.setup({f'resource.{name}'!r}, {amount!r})"
+        yield f"llm.setup({_literal(f'resource.{name}')}, {_literal(amount)})"
     if generation := _generation(spec):
-        yield f"llm.setup_extra_generation_params({spec.name!r}, {generation!r})"
+        yield f"llm.setup_extra_generation_params({_literal(spec.name)}, {_literal(generation)})"
 
 
 def _given(spec: DeploymentSpec) -> dict[str, Any]:
@@ -88,6 +88,17 @@ def _generation(spec: DeploymentSpec) -> dict[str, Any]:
 
 def _number(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _literal(value: Any) -> str:
+    """A value in Python, with the quotation marks of this code."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value)
 
 
 def _word(text: str) -> str:

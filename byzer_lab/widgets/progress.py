@@ -56,6 +56,11 @@ class Progress(widgets.VBox):
         """The state in words, for whoever reads no HTML."""
         return f"{_MARKS[self.state]} {self._name}: {self._phase}"
 
+    @property
+    def shown(self) -> str:
+        """Everything that it shows, as HTML."""
+        return "".join(part.value for part in (self._line, self._log, self._next))
+
     def running(self, phase: str, progress: float | None = None) -> None:
         """See :class:`byzer_lab.widgets.deploying.Watcher`."""
         self._phase, self._progress = phase.strip() or self._phase, progress

@@ -67,9 +67,14 @@ class Row(widgets.HBox):
     def value(self, value: Any) -> None:
         self.input.value = value
 
+    @property
+    def said(self) -> str:
+        """What stands beside the input, as HTML."""
+        return str(self._said.value)
+
     def say(self, problem: str = "", note: str = "") -> None:
         """Show what is wrong, else what is known, else what the field is for."""
-        problem = problem or self._refused
+        problem = self._refused or problem
         left_open = self.value is None and not self._refused
         said = span("muted" if left_open else "problem", problem)
         text = said or span("muted", note or self.info.help)
@@ -86,6 +91,7 @@ class Row(widgets.HBox):
                 return
             if text:
                 self._refused = ""
+        self.say()
         self._changed()
 
 

@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from byzer_lab.cluster.runtime import Runtime
-from byzer_lab.errors import ModelNotFoundError, NotFoundError
+from byzer_lab.errors import InvalidRequestError, ModelNotFoundError, NotFoundError
 from byzer_lab.records import (
+    BackendRecord,
     ClusterRecord,
     DeploymentRecord,
     DeploymentSpec,
@@ -62,6 +63,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.refusal = ""
         self.deployments: dict[str, DeploymentRecord] = {}
         self.operations: dict[str, OperationRecord] = {}
         self.logs: dict[str, list[LogLine]] = {}
@@ -121,6 +123,12 @@ class FakeGateway:
         self.operations[operation.id] = operation
         return operation
 
+    def advance(self, operation: OperationRecord, **fields: Any) -> None:
+        """Let an operation go on; with a ``state`` it ends."""
+        if "state" in fields:
+            fields["finished_at"] = time.time()
+        self.operate(msgspec.structs.replace(self.operations[operation.id], **fields))
+
     def say(self, name: str, text: str) -> None:
         """Let a worker of the deployment write a line."""
         lines = self.logs.setdefault(name, [])
@@ -143,6 +151,9 @@ class FakeGateway:
         return [
             Route("/health", self._health),
             Route("/api/state", self._state),
+            Route("/api/backends", self._backends),
+            Route("/api/deployments", self._deploy, methods=["POST"]),
+            Route("/api/operations/{id}", self._operation),
             Route(name, self._undeploy, methods=["DELETE"]),
             Route(f"{name}/scale", self._scale, methods=["POST"]),
             Route(f"{name}/logs", self._log),
@@ -170,6 +181,29 @@ class FakeGateway:
                 operations=[item for item in self.operations.values() if item.rev > known],
             )
         )
+
+    async def _backends(self, _: Request) -> Response:
+        return json_response(
+            [
+                BackendRecord(name=name, summary="", installed=True, install="", concurrency=16)
+                for name in ("llama_cpp", "transformers")
+            ]
+        )
+
+    async def _deploy(self, request: Request) -> Response:
+        body = msgspec.json.decode(await request.body())
+        if self.refusal:
+            raise InvalidRequestError(self.refusal)
+        spec = msgspec.convert(body["spec"], DeploymentSpec)
+        self.requests.append(f"deploy {spec.name}")
+        self.put(DeploymentRecord(spec=spec, state="loading", workers=[worker(1, "loading")]))
+        return self._accept("deploy", spec.name, finished_at=None)
+
+    async def _operation(self, request: Request) -> Response:
+        name = request.path_params["id"]
+        since = int(request.query_params.get("since", -1))
+        await self._hold(request, lambda: self.operations[name].rev > since)
+        return json_response(self.operations[name])
 
     async def _undeploy(self, request: Request) -> Response:
         name = self._named(request)
@@ -213,7 +247,13 @@ class FakeGateway:
     def _accept(self, kind: Any, name: str, **fields: Any) -> Response:
         number = len(self.operations) + 1
         record = OperationRecord(
-            id=f"op{number}", kind=kind, deployment=name, finished_at=time.time(), **fields
+            **{
+                "id": f"op{number}",
+                "kind": kind,
+                "deployment": name,
+                "finished_at": time.time(),
+                **fields,
+            }
         )
         return json_response(self.operate(record), 202)
 
