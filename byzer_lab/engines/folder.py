@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +14,10 @@ from byzer_lab.errors import EngineError, InvalidRequestError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_TIMEOUT_S = 10.0
+ADAPTER = "adapter_config.json"
+"""By this file an adapter's folder is known."""
+BASE = "pretrained_model"
+"""Where a finetuning job puts the base model, inside the adapter's folder."""
 
 
 @dataclass(frozen=True)
@@ -24,25 +28,38 @@ class ModelSource:
         name: What the library is given: a folder or a hub id.
         on_hub: It is a hub id.
         offline: The hub is not to be asked: a folder, or a hub model that was downloaded before.
+        adapter: Folder of a trained adapter that changes the model.
     """
 
     name: str
     on_hub: bool
     offline: bool
+    adapter: str | None = None
 
 
-def find_model(model_path: str, marks: tuple[str, ...] = ("config.json",)) -> ModelSource:
+def find_model(
+    model_path: str, marks: tuple[str, ...] = ("config.json",), *, adapters: bool = False
+) -> ModelSource:
     """Decide what a model path means.
 
     Args:
         model_path: A folder, or a hub id such as ``org/name``.
         marks: Files by one of which a model's folder is known; the hub is asked for config.json.
+        adapters: The folder may also hold an adapter, whose base model is found then.
 
     Raises:
         InvalidRequestError: No such folder, or no model in it, or the hub has no such model.
         EngineError: The hub can't be reached and the model was never downloaded.
     """
     folder = Path(model_path).expanduser()
+    if (folder / ADAPTER).is_file():
+        if not adapters:
+            raise InvalidRequestError(
+                f"The folder {str(folder)!r} holds an adapter, not a whole model; only chat models "
+                "of the transformers backend can be deployed so. Give the base model's path, or "
+                "merge the adapter into it."
+            )
+        return _with_base(folder)
     if folder.exists():
         _check_folder(folder, marks)
         return ModelSource(str(folder), on_hub=False, offline=True)
@@ -53,6 +70,41 @@ def find_model(model_path: str, marks: tuple[str, ...] = ("config.json",)) -> Mo
         "config.json, or a hub id, which looks like org/name.",
         model_path=model_path,
     )
+
+
+def base_of(folder: Path) -> str:
+    """The base model of an adapter's folder: a folder inside, or what its file names.
+
+    Raises:
+        InvalidRequestError: The file is broken or names none.
+    """
+    inside = folder / BASE
+    if inside.is_dir():
+        return str(inside)
+    try:
+        name = json.loads((folder / ADAPTER).read_bytes()).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InvalidRequestError(
+            f"{str(folder / ADAPTER)!r} can't be read as JSON: {error}."
+        ) from error
+    if not name:
+        raise InvalidRequestError(
+            f"The adapter {str(folder)!r} doesn't name its base model. Put it into a folder "
+            f"{BASE!r} inside, or write base_model_name_or_path into {ADAPTER}."
+        )
+    beside = folder / str(name)
+    return str(beside) if beside.is_dir() else str(name)
+
+
+def _with_base(folder: Path) -> ModelSource:
+    base = base_of(folder)
+    try:
+        source = find_model(base)
+    except (InvalidRequestError, EngineError) as error:
+        raise type(error)(
+            f"The base model of the adapter {str(folder)!r} is missing: {error.message}"
+        ) from error
+    return replace(source, adapter=str(folder))
 
 
 def _check_folder(folder: Path, marks: tuple[str, ...]) -> None:

@@ -65,16 +65,12 @@ async def test_messages_are_not_lost_without_a_word() -> None:
     engine = load(bundled_model(), {"chat_format": "gemma"}, concurrency=2)
     try:
         messages = [Message(role="system", content="Be kind."), Message(role="user", content="Hi")]
-        with pytest.raises(
-            InvalidRequestError, match="'gemma' has no place for .* system messages"
-        ):
+        with pytest.raises(InvalidRequestError, match="'gemma' has no place .* system"):
             await engine.apply_chat_template(TemplateRequest(messages))
     finally:
         await engine.close()
 
 
 def test_an_unknown_format_is_refused_with_the_list() -> None:
-    with pytest.raises(
-        InvalidRequestError, match="chat_format is 'chatlm'.*alpaca.*chatml.*zephyr"
-    ):
+    with pytest.raises(InvalidRequestError, match="is 'chatlm'.*alpaca.*chatml.*zephyr"):
         read_infer_params({"chat_format": "chatlm"})

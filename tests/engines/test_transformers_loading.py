@@ -225,6 +225,7 @@ def test_meta_tells_what_was_loaded(model_folder: Callable[[str], Path]) -> None
         "support_chat_template": True,
         "context_length": 128,
         "dtype": "float32",
+        "quantization": None,
         "device": "cpu",
         "batching": "continuous",
         "num_threads": 1,

@@ -47,6 +47,8 @@ def why_not_batchable(model: Any) -> str | None:
         return "it takes more than text"
     if not model._supports_attention_backend:
         return "its attention can't read a paged cache"
+    if model.generation_config.use_cache is False:
+        return "use_cache is off"
     attention = config._attn_implementation or ""
     if attention not in _ATTENTION and "flash" not in attention:
         return f"its attention is {attention!r}"

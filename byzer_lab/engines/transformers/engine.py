@@ -12,10 +12,11 @@ from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapte
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import find_model
 from byzer_lab.engines.text import AnswerText
-from byzer_lab.engines.transformers.parameters import Parameters
+from byzer_lab.engines.transformers.parameters import Parameters, read_infer_params
 from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
+from byzer_lab.engines.transformers.quantization import wanted_format
 from byzer_lab.errors import EngineError
-from byzer_lab.schema import ParameterInfo, describe_parameters, read_parameters
+from byzer_lab.schema import ParameterInfo, describe_parameters
 from byzer_lab.types import (
     Chunk,
     GenerateRequest,
@@ -56,7 +57,7 @@ class TransformersEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
-        self._parameters = read_parameters(Parameters, config.infer_params, "transformers")
+        self._parameters = read_infer_params(config.infer_params)
         self._loaded: LoadedModel | None = None
         self._runner: _Runner | None = None
         self._batching = ""
@@ -79,7 +80,8 @@ class TransformersEngine:
 
     def _load(self, report: ReportProgress) -> None:
         parameters = self._parameters
-        source = find_model(self._config.model_path)
+        source = find_model(self._config.model_path, adapters=True)
+        wanted_format(parameters)  # says what is missing before anything heavy is imported
         report(LoadProgress("importing"))
         from byzer_lab.engines.precision import set_threads
         from byzer_lab.engines.transformers.loading import load_model
@@ -93,12 +95,15 @@ class TransformersEngine:
         """What is known of the loaded model.
 
         Beside the keys that every engine has: ``context_length`` (tokens; -1 when nothing limits
-        it), ``parameters`` (their number), ``dtype``, ``device``, ``batching`` (``continuous`` or
-        ``single``) and ``num_threads``.
+        it), ``parameters`` (their number), ``dtype``, ``quantization`` (format of weights in fewer
+        bits, or ``None``), ``device``, ``batching`` (``continuous`` or ``single``) and
+        ``num_threads``; ``adapter`` where the model has one.
         """
         loaded, _ = self._ready()
         window = loaded.context_length or -1
+        adapter = {} if loaded.adapter is None else {"adapter": loaded.adapter}
         return {
+            **adapter,
             "model_deploy_type": "proprietary",
             "backend": "transformers",
             "max_model_len": window,
@@ -108,6 +113,7 @@ class TransformersEngine:
             "context_length": window,
             "parameters": loaded.model.num_parameters(),
             "dtype": str(loaded.model.dtype).removeprefix("torch."),
+            "quantization": loaded.quantization,
             "device": str(loaded.model.device),
             "batching": self._batching,
             "num_threads": self._threads,

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,7 +27,14 @@ from byzer_lab.engines.base import LoadProgress, ReportProgress
 from byzer_lab.engines.folder import ModelSource
 from byzer_lab.engines.precision import choose_dtype
 from byzer_lab.engines.progress import weights_reported
+from byzer_lab.engines.transformers.adapters import with_adapter
 from byzer_lab.engines.transformers.parameters import Parameters
+from byzer_lab.engines.transformers.quantization import (
+    agreed_format,
+    library_settings,
+    own_format,
+    wanted_format,
+)
 from byzer_lab.errors import EngineError, InvalidRequestError, describe
 
 # The order matters: some models with an encoder are listed as causal ones too.
@@ -49,11 +57,15 @@ class LoadedModel:
         model: The library's model, on its device, in evaluation mode.
         tokenizer: Its tokenizer.
         context_length: Tokens of prompt and answer together; ``None`` when nothing limits them.
+        quantization: Format of weights in fewer bits; ``None`` for plain numbers.
+        adapter: Folder of the adapter that changed it.
     """
 
     model: Any
     tokenizer: Any
     context_length: int | None
+    quantization: str | None = None
+    adapter: str | None = None
 
     @property
     def vocabulary(self) -> int:
@@ -130,7 +142,7 @@ def read_model(source: ModelSource, parameters: Parameters, report: ReportProgre
     with _explained(source, "configuration"):
         config = AutoConfig.from_pretrained(source.name, **options)
     with _explained(source, "tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(source.name, **options)
+        tokenizer = AutoTokenizer.from_pretrained(_tokenizer_folder(source), **options)
     auto_class = _class_for(config, source)
     window = _context_length(config, tokenizer, parameters)
     return ModelOutline(config, tokenizer, auto_class, window, options)
@@ -157,23 +169,43 @@ def load_model(
     """
     outline = read_model(source, parameters, report)
     config, options = outline.config, outline.options
+    quantization = agreed_format(wanted_format(parameters), own_format(config), source.name)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     hidden_size = getattr(config.get_text_config(), "hidden_size", 0)
     if parameters.attn_implementation is not None:
         options["attn_implementation"] = parameters.attn_implementation
     if device == "cuda" and not on_host:
         options["device_map"] = {"": 0}
+    dtype = choose_dtype(parameters.dtype, config.dtype, device, hidden_size)
+    if quantization is not None:
+        settings = library_settings(quantization, parameters, dtype)
+        options |= {"quantization_config": settings} if settings is not None else {}
     report(LoadProgress("loading weights", 0.0))
     with _explained(source, "weights"), weights_reported(report):
         model, info = outline.auto_class.from_pretrained(
             source.name,
             config=config,
-            dtype=choose_dtype(parameters.dtype, config.dtype, device, hidden_size),
+            dtype=dtype,
             output_loading_info=True,
             **options,
         )
     _refuse_missing(info["missing_keys"], source)
-    return LoadedModel(model.eval(), outline.tokenizer, outline.context_length)
+    model = model.eval()
+    if source.adapter is not None:
+        report(LoadProgress("adding the adapter"))
+        with _explained(source, "adapter"):
+            model = with_adapter(model, source.adapter, merge=quantization is None)
+    if not parameters.use_cache:
+        model.generation_config.use_cache = False
+    return LoadedModel(
+        model, outline.tokenizer, outline.context_length, quantization, source.adapter
+    )
+
+
+def _tokenizer_folder(source: ModelSource) -> str:
+    """An adapter's own tokenizer where it was saved with one: training may have added tokens."""
+    own = Path(source.adapter or "") / "tokenizer_config.json"
+    return source.adapter if source.adapter is not None and own.is_file() else source.name
 
 
 def _class_for(config: Any, source: ModelSource) -> Any:
