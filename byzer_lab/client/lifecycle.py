@@ -9,7 +9,7 @@ import msgspec
 
 from byzer_lab.client.settings import Settings
 from byzer_lab.errors import InvalidRequestError, from_wire
-from byzer_lab.records import DeploymentSpec, OperationRecord
+from byzer_lab.records import BackendRecord, DeploymentSpec, OperationRecord
 from byzer_lab.secrets import collect
 
 
@@ -80,6 +80,10 @@ class Lifecycle(Settings):
             ModelNotFoundError: There is none of that name.
         """
         self._wait_for(self._session.gateway.undeploy(udf_name, force=force), None)
+
+    def backends(self) -> list[BackendRecord]:
+        """The local backends, and which of them the cluster has installed."""
+        return self._session.gateway.backends()
 
     def is_model_exist(self, udf_name: str) -> bool:
         """Whether a deployment of that name exists and has not failed."""
