@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 
 from byzer_lab.cluster.launch import start_cluster
-from byzer_lab.cluster.runtime import Runtime
+from byzer_lab.cluster.runtime import Runtime, read_runtime
 
 
 def connect_cluster(
@@ -14,7 +16,8 @@ def connect_cluster(
     """Find the user's Byzer Lab, or start one on this machine.
 
     Looked for in this order: ``BYZER_LAB_URL``, the runtime file, a Ray address given here or in
-    ``BYZER_LAB_RAY_ADDRESS``, a new embedded cluster.
+    ``BYZER_LAB_RAY_ADDRESS``, the Ray cluster that this process is connected to by ``ray.init``, a
+    new embedded cluster.
 
     Args:
         address: ``auto``, or a Ray cluster to run on: ``HOST:PORT`` or ``ray://HOST:PORT``.
@@ -26,6 +29,18 @@ def connect_cluster(
     Raises:
         ClusterError: There is none and none can be started; the sentence tells why.
     """
-    return start_cluster(
-        ray_address=None if address == "auto" else address, progress=progress or (lambda _: None)
-    )
+    if address == "auto":
+        known = read_runtime() is not None or "BYZER_LAB_RAY_ADDRESS" in os.environ
+        ray_address = None if known else _own_ray()
+    else:
+        ray_address = address
+    return start_cluster(ray_address=ray_address, progress=progress or (lambda _: None))
+
+
+def _own_ray() -> str | None:
+    """Address of the Ray cluster that this process is connected to."""
+    ray = sys.modules.get("ray")  # not imported for this: it costs more than a second
+    if ray is None or not ray.is_initialized():
+        return None
+    address: str = ray.get_runtime_context().gcs_address
+    return address
