@@ -73,6 +73,10 @@ def make_arguments(
         ranks = [int(rank) for rank in get_args(_FIELDS["max_lora_rank"].type)]
         asked["max_lora_rank"] = fitting_rank(adapters, ranks, asked.get("max_lora_rank"))
         defaults |= {"enable_lora": True, "max_loras": len(adapters)}
+        if on_processor():
+            # There vLLM gives a request without an adapter what stands in the last place, where
+            # requests with one are in the same step: the place must stay empty.
+            asked["max_loras"] = len(adapters) + 1
     outputs = {**STRUCTURED_OUTPUTS, **parameters.arguments.get("structured_outputs_config", {})}
     asked["structured_outputs_config"] = _as_field("structured_outputs_config", outputs)
     return AsyncEngineArgs(model=source.name, **{**defaults, **asked})

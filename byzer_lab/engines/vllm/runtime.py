@@ -33,7 +33,9 @@ from byzer_lab.errors import (
 )
 
 T = TypeVar("T")
-_SEEDS = 2**63
+# vLLM's seeds are numbers of 63 bits, and -1 means none there; modulo a prime, any other whole
+# number is one of them.
+_SEEDS = 2**63 - 25
 CLOSED = "The model was shut down."
 
 
@@ -176,7 +178,7 @@ class Runtime:
             self._post((box, [], True, EngineDeadError(CLOSED)))
         await asyncio.sleep(0)  # the tasks see it
         if llm is not None:
-            await asyncio.to_thread(llm.shutdown)
+            llm.shutdown()  # on the loop: nothing else of vLLM is to see its processes go
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await asyncio.sleep(0)
