@@ -72,6 +72,21 @@ def find_model(
     )
 
 
+def refuse_gguf(path: Path) -> None:
+    """Refuse a GGUF file, or a folder that holds nothing else of a model.
+
+    Raises:
+        InvalidRequestError: Names the backend for it.
+    """
+    marks = ("config.json", "modules.json", ADAPTER)
+    alone = path.is_dir() and not any((path / mark).is_file() for mark in marks)
+    if path.suffix == ".gguf" or (alone and any(path.glob("*.gguf"))):
+        raise InvalidRequestError(
+            f"{str(path)!r} is a GGUF model, which the llama_cpp backend serves; the transformers "
+            "library needs the folder with the model's config.json."
+        )
+
+
 def base_of(folder: Path) -> str:
     """The base model of an adapter's folder: a folder inside, or what its file names.
 
@@ -108,6 +123,7 @@ def _with_base(folder: Path) -> ModelSource:
 
 
 def _check_folder(folder: Path, marks: tuple[str, ...]) -> None:
+    refuse_gguf(folder)
     if not folder.is_dir():
         raise InvalidRequestError(
             f"{str(folder)!r} is a file; the transformers backend needs the model's folder."

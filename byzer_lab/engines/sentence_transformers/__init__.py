@@ -1,6 +1,6 @@
 """Embedding and rerank models of the sentence-transformers library.
 
-They belong to the transformers backend: ``byzer_lab/engines/families.py`` chooses this package by
+They belong to the transformers backend: ``byzer_lab/engines/families`` chooses this package by
 the model's type or by its folder. Importing it loads neither torch nor the library; ``load`` does.
 
 ==================  =============================================================================

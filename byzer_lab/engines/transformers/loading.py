@@ -16,7 +16,9 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    PreTrainedConfig,
 )
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
@@ -28,6 +30,7 @@ from byzer_lab.engines.folder import ModelSource
 from byzer_lab.engines.precision import choose_dtype
 from byzer_lab.engines.progress import weights_reported
 from byzer_lab.engines.transformers.adapters import with_adapter
+from byzer_lab.engines.transformers.conversions import BaichuanForCausalLM, translated
 from byzer_lab.engines.transformers.parameters import Parameters
 from byzer_lab.engines.transformers.quantization import (
     agreed_format,
@@ -140,10 +143,18 @@ def read_model(source: ModelSource, parameters: Parameters, report: ReportProgre
     }
     report(LoadProgress("reading the folder"))
     with _explained(source, "configuration"):
-        config = AutoConfig.from_pretrained(source.name, **options)
+        found = translated(source)
+        if found is None:
+            _refuse_unread_code(source, parameters)
+            config = AutoConfig.from_pretrained(source.name, **options)
+            auto_class = _class_for(config, source)
+        else:
+            config, auto_class = found.config, found.model_class
     with _explained(source, "tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(_tokenizer_folder(source), **options)
-    auto_class = _class_for(config, source)
+        if found is not None and found.tokenizer is not None:
+            tokenizer = found.tokenizer
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(_tokenizer_folder(source), **options)
     window = _context_length(config, tokenizer, parameters)
     return ModelOutline(config, tokenizer, auto_class, window, options)
 
@@ -190,6 +201,8 @@ def load_model(
             **options,
         )
     _refuse_missing(info["missing_keys"], source)
+    if isinstance(model, BaichuanForCausalLM):
+        model.settle()
     model = model.eval()
     if source.adapter is not None:
         report(LoadProgress("adding the adapter"))
@@ -206,6 +219,20 @@ def _tokenizer_folder(source: ModelSource) -> str:
     """An adapter's own tokenizer where it was saved with one: training may have added tokens."""
     own = Path(source.adapter or "") / "tokenizer_config.json"
     return source.adapter if source.adapter is not None and own.is_file() else source.name
+
+
+def _refuse_unread_code(source: ModelSource, parameters: Parameters) -> None:
+    """Refuse a model that only its own code can load, unless the deployment allows that code."""
+    found, _ = PreTrainedConfig.get_config_dict(source.name, local_files_only=source.offline)
+    code = found.get("auto_map") or {}
+    native = found.get("model_type") in CONFIG_MAPPING
+    if code.get("AutoConfig") and not native and not parameters.trust_remote_code:
+        classes = sorted({str(name).rpartition("--")[2] for name in code.values()})
+        raise InvalidRequestError(
+            f"{source.name!r} is of the kind {found.get('model_type')!r}, which the transformers "
+            f"library doesn't have: code that comes with it loads it ({', '.join(classes)}), and "
+            "runs with your rights. Read it, and deploy with trust_remote_code=true."
+        )
 
 
 def _class_for(config: Any, source: ModelSource) -> Any:

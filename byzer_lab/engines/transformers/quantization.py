@@ -81,15 +81,15 @@ def library_settings(name: str, parameters: Parameters, compute_dtype: Any) -> A
         parameters: The deployment's.
         compute_dtype: ``torch.dtype`` that is computed in.
     """
+    if name in ("nf4", "llm.int8"):
+        _quieten()
     from transformers import BitsAndBytesConfig, TorchAoConfig
 
     if name == "nf4":
-        _quieten()
         return BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute_dtype
         )
     if name == "llm.int8":
-        _quieten()
         return BitsAndBytesConfig(
             load_in_8bit=True, llm_int8_threshold=parameters.llm_int8_threshold
         )
