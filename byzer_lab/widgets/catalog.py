@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from byzer_lab.engines import find_engine
 from byzer_lab.engines.base import Engine, EngineConfig
-from byzer_lab.engines.families import BY_TYPE, make_engine
+from byzer_lab.engines.families import families, make_engine
 from byzer_lab.errors import ByzerLabError
 from byzer_lab.schema import ParameterInfo
 
@@ -29,8 +29,8 @@ BASIC = (
 
 
 def family_types() -> list[str]:
-    """The values of ``pretrained_model_type``, the one that detects it first."""
-    return [AUTO, *sorted(BY_TYPE)]
+    """The values of ``pretrained_model_type`` that can be served; the one that detects it first."""
+    return sorted((f.type for f in families() if f.served), key=lambda name: (name != AUTO, name))
 
 
 def engine_of(backend: str, pretrained_model_type: str, model_path: str) -> type[Engine]:

@@ -82,7 +82,7 @@ class DeployForm(widgets.VBox):
             layout=widgets.Layout(width="auto", margin="2px 2px 2px 12px"),
         )
         self.replace.observe(lambda _: self.refresh(), "value")
-        self.deploy = widgets.Button(description="Deploy", button_style="primary", icon="rocket")
+        self.deploy = widgets.Button(description="Deploy", button_style="primary")
         self.deploy.on_click(lambda _: self._deploy())
         self._cluster = widgets.HTML()
         self._parameters_said = widgets.HTML()

@@ -90,8 +90,10 @@ def check(draft: Draft, world: World, parameters: Iterable[ParameterInfo]) -> Ch
     settings = _read_all(SETTINGS.values(), draft.settings, "", checked)
     infer_params = _read_all(parameters, draft.parameters, PARAMETER, checked)
     generation = _read_all(GENERATION, draft.generation, GENERATED, checked)
-    _check_name(draft, world, checked)
     _check_model(draft, world, checked)
+    if not checked.problems:
+        _check_engine(draft, infer_params, checked)
+    _check_name(draft, world, checked)
     if checked.problems:
         return checked
     spec = DeploymentSpec(
@@ -105,7 +107,6 @@ def check(draft: Draft, world: World, parameters: Iterable[ParameterInfo]) -> Ch
     except InvalidRequestError as error:
         checked.problems[error.message.partition(" ")[0]] = error.message
     _check_room(spec, world, checked)
-    _check_engine(spec, checked)
     checked.spec = None if checked.problems else spec
     return checked
 
@@ -158,7 +159,7 @@ def _check_model(draft: Draft, world: World, checked: Checked) -> None:
     if not path:
         checked.problems["model_path"] = "Give a folder, a hub id such as org/name, or bundled."
     elif "model_path" not in checked.problems:
-        seen = look(path, draft.setting("pretrained_model_type"), backend, local=world.local)
+        seen = look(path, backend, local=world.local)
         checked.notes["model_path"] = seen.summary
         if seen.problem:
             checked.problems["model_path"] = seen.problem
@@ -185,17 +186,28 @@ def _check_room(spec: DeploymentSpec, world: World, checked: Checked) -> None:
             checked.notes[name] = f"{free}: it will wait."
 
 
-def _check_engine(spec: DeploymentSpec, checked: Checked) -> None:
-    """Let the engine say what its parameters' own checks can't see."""
-    config = EngineConfig(
-        spec.model_path,
-        spec.pretrained_model_type,
-        {name: v for name, v in spec.infer_params.items() if not references(v)},
-        spec.worker_concurrency or 1,
-    )
+def _check_engine(draft: Draft, infer_params: dict[str, Any], checked: Checked) -> None:
+    """Let the engine say what can't be seen by looking at one field."""
+    known = {name: value for name, value in infer_params.items() if not references(value)}
+    said, parameter = _refusal_of(draft, known)
+    if not said:
+        return
+    if parameter in infer_params:
+        checked.problems[PARAMETER + parameter] = said
+    elif _refusal_of(draft, {})[0] != said:
+        checked.problems["infer_params"] = said
+    elif draft.settings.get("pretrained_model_type"):
+        checked.problems["pretrained_model_type"] = said
+    else:
+        checked.problems["model_path"] = said
+
+
+def _refusal_of(draft: Draft, infer_params: dict[str, Any]) -> tuple[str, str]:
+    """What the engine of a draft says to these parameters, and about which one; empty where it
+    takes them."""
+    path, family = draft.setting("model_path"), draft.setting("pretrained_model_type")
     try:
-        make_engine(spec.backend, config)
+        make_engine(draft.setting("backend"), EngineConfig(path, family, infer_params, 1))
     except ByzerLabError as error:
-        name = error.details.get("parameter", "")
-        field_name = PARAMETER + name if name in spec.infer_params else "infer_params"
-        checked.problems[field_name] = error.message
+        return error.message, str(error.details.get("parameter", ""))
+    return "", ""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from byzer_lab.bundled import bundled_model
-from byzer_lab.engines.base import EngineConfig
-from byzer_lab.engines.families import make_engine
-from byzer_lab.engines.folder import find_model
+from byzer_lab.engines.families import detect
+from byzer_lab.engines.folder import ADAPTER, find_model
 from byzer_lab.engines.llama_cpp.files import find_gguf
 from byzer_lab.errors import ByzerLabError
 
 BUNDLED = "bundled"
 MOST_PROPOSALS = 50
-MARKS = ("config.json", "modules.json", "adapter_config.json")
-"""A folder with one of these is a model."""
+MARKS = ("config.json", "modules.json")
+NEED_CONFIG = ("transformers", "deepspeed")
+"""Backends for which a folder without one of :data:`MARKS` is no model."""
 
 
 @dataclass(frozen=True)
@@ -73,31 +72,26 @@ def _downloaded() -> Iterator[str]:
             yield folder.name.removeprefix("models--").replace("--", "/")
 
 
-def look(model_path: str, pretrained_model_type: str, backend: str, *, local: bool) -> Seen:
-    """Look at a model as the backend would, without loading it and without asking the hub.
+def look(model_path: str, backend: str, *, local: bool) -> Seen:
+    """Look at what lies at a path, without loading it and without asking the hub.
 
     Args:
         model_path: As for a deploy; not empty.
-        pretrained_model_type: The type that was chosen.
         backend: The backend that was chosen.
         local: Workers run on this machine, so that they see the same files.
     """
     path = Path(bundled_model() if model_path == BUNDLED else model_path).expanduser()
     try:
         if _is_hub_id(model_path) and backend != "llama_cpp":
-            summary = _of_hub(model_path)
-        elif path.exists() and not path.is_absolute():
-            return Seen(
-                problem=f"Workers run in another folder; write the whole path: {path.absolute()}"
-            )
-        elif path.exists() or local:
-            summary = _found(path, backend)
-        else:
-            summary = "Not on this machine; it must be where the workers run."
-        make_engine(backend, EngineConfig(str(path), pretrained_model_type, {}, 1))
+            return Seen(_of_hub(model_path))
+        if path.exists() and not path.is_absolute():
+            where = path.absolute()
+            return Seen(problem=f"Workers run in another folder; write the whole path: {where}")
+        if path.exists() or local:
+            return Seen(_found(path, backend))
     except ByzerLabError as error:
         return Seen(problem=error.message)
-    return Seen(summary)
+    return Seen("Not on this machine; it must be where the workers run.")
 
 
 def _is_hub_id(text: str) -> bool:
@@ -107,24 +101,22 @@ def _is_hub_id(text: str) -> bool:
 def _found(path: Path, backend: str) -> str:
     if backend == "llama_cpp":
         return f"GGUF · {find_gguf(str(path)).name}"
-    find_model(str(path), MARKS)
+    adapter = (path / ADAPTER).is_file()  # its base model may be one of the hub, which isn't asked
+    if not path.exists() or (backend in NEED_CONFIG and not adapter):
+        find_model(str(path), MARKS)
     return _family(path)
 
 
 def _of_hub(model_path: str) -> str:
     snapshots = hub_cache() / f"models--{model_path.replace('/', '--')}" / "snapshots"
     found = [_family(path.parent) for path in snapshots.glob("*/config.json")]
-    return f"{found[-1]}, downloaded" if found else "A model of the hub; its workers download it."
+    return f"{found[-1]}; downloaded" if found else "A model of the hub; its workers download it."
 
 
 def _family(folder: Path) -> str:
-    """The family that a folder names: ``llama · LlamaForCausalLM``."""
-    if (folder / "modules.json").is_file():
-        return "sentence-transformers model"
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-        classes = [str(name) for name in config.get("architectures") or []]
-        parts = [str(config.get("model_type") or ""), *classes[:1]]
-    except (OSError, ValueError, AttributeError, TypeError):
+    """What a folder says of its model: ``llama · LlamaForCausalLM``."""
+    found = detect(folder)
+    if found is None:
         return ""
-    return " · ".join(part for part in parts if part)
+    family = found.family.title if found.family and not found.title else ""
+    return ("adapter on " if found.adapter else "") + (found.title or family)

@@ -54,6 +54,7 @@ class ParameterRows(widgets.VBox):
         added = [name for name in self.values if name in infos]
         wanted = dict.fromkeys([*(info.name for info in basic), *added])
         self._rows = {name: self._row_of(infos[name]) for name in wanted}
+        self._filter.value = ""
         self._show_rows()
 
     def add(self, name: str) -> Row:

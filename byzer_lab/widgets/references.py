@@ -30,10 +30,10 @@ def refusal(name: str, value: str) -> str:
     """
     if REFERENCE.fullmatch(value) or not value:
         return ""
-    if names_secret(name) or _KEY.search(value):
-        variable = re.sub(r"\W", "_", name.rpartition(".")[2]).upper()
-        return (
-            f"A secret is never written here: put it into an environment variable and write "
-            f"${{NAME}}, such as ${{{variable}}}."
-        )
-    return ""
+    if not names_secret(name) and not _KEY.search(value):
+        return ""
+    variable = re.sub(r"\W", "_", name.rpartition(".")[2]).upper() if names_secret(name) else "KEY"
+    return (
+        "A secret is never written here: put it into an environment variable and write its name, "
+        f"such as ${{{variable}}}."
+    )

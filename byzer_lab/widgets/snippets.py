@@ -35,7 +35,11 @@ class Snippets(widgets.Tab):
         """Show these texts, by title; without any, say what is missing."""
         for title, page in self._pages.items():
             text = texts.get(title)
-            page.value = snippet(text) if text else span("muted", "Fill in the fields above.")
+            page.value = (
+                snippet(text)
+                if text
+                else span("muted", "Comes when the fields above are filled in and right.")
+            )
 
 
 def snippet(text: str, command: str = INSERT, **arguments: str) -> str:

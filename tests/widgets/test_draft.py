@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,8 +56,11 @@ def test_a_good_draft_is_a_spec() -> None:
         ({"settings": {"workers": "0"}}, "workers", "it must be a whole number from 1 to 1000"),
         ({"settings": {"min_workers": "3", "max_workers": "2"}}, "max_workers", "from 3 to 1000"),
         ({"settings": {"load_balance": "random"}}, "load_balance", "one of lru, round_robin"),
-        ({"settings": {"pretrained_model_type": "custom/auto", "model_path": "/no/such"}},
-         "model_path", "There is no folder '/no/such'"),
+        ({"settings": {"model_path": "/no/such"}}, "model_path", "no folder '/no/such'"),
+        ({"settings": {"pretrained_model_type": "custom/nosuch"}}, "pretrained_model_type",
+         "There is no pretrained_model_type 'custom/nosuch'"),
+        ({"settings": {"pretrained_model_type": "custom/bge", "backend": "llama_cpp"}},
+         "pretrained_model_type", "is served by the transformers backend"),
         ({"parameters": {"max_model_len": "1"}}, "infer_params.max_model_len", "at least 2"),
         ({"parameters": {"dtype": "float8"}}, "infer_params.dtype", "one of auto, float32"),
         ({"parameters": {"attn_implementation": KEY}}, "infer_params.attn_implementation",
@@ -75,6 +80,15 @@ def test_what_is_wrong_is_said_at_its_field(
     assert [*found.problems] == [field]
     assert sentence in found.problems[field]
     assert KEY not in str(found)
+
+
+def test_code_that_comes_with_a_model_needs_consent(tmp_path: Path) -> None:
+    config = {"model_type": "chatglm", "architectures": ["ChatGLMModel"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    settings = {"model_path": str(tmp_path)}
+    refused = checked(settings=settings)
+    assert "trust_remote_code" in refused.problems["model_path"]
+    assert checked(settings=settings, parameters={"trust_remote_code": True}).spec
 
 
 def test_a_reference_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

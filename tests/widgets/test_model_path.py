@@ -12,8 +12,6 @@ import pytest
 from byzer_lab.bundled import bundled_model
 from byzer_lab.widgets.model_path import MOST_PROPOSALS, look, proposals
 
-AUTO = "custom/auto"
-
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -59,19 +57,19 @@ def test_before_a_path_is_begun_the_latest_downloads_are_proposed(
 
 def test_the_family_is_seen(models: Path) -> None:
     for path in ("bundled", str(models / "demo")):
-        assert look(path, AUTO, "transformers", local=True).summary == "llama · LlamaForCausalLM"
-    assert look("bundled", AUTO, "llama_cpp", local=True).summary == "GGUF · byzer-lab-demo.gguf"
-    assert look(f"{models}/demo.gguf", AUTO, "llama_cpp", local=True).problem == ""
+        assert look(path, "transformers", local=True).summary == "llama · LlamaForCausalLM"
+    assert look("bundled", "llama_cpp", local=True).summary == "GGUF · byzer-lab-demo.gguf"
+    assert look(f"{models}/demo.gguf", "llama_cpp", local=True).problem == ""
 
 
 def test_a_model_of_the_hub(models: Path) -> None:
-    assert "its workers download it" in look("org/name", AUTO, "transformers", local=True).summary
+    assert "its workers download it" in look("org/name", "transformers", local=True).summary
     snapshot = models.parent / "hub" / "models--org--name" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
     config = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}
     (snapshot / "config.json").write_text(json.dumps(config))
-    seen = look("org/name", AUTO, "transformers", local=True)
-    assert (seen.summary, seen.problem) == ("qwen2 · Qwen2ForCausalLM, downloaded", "")
+    seen = look("org/name", "transformers", local=True)
+    assert (seen.summary, seen.problem) == ("qwen2 · Qwen2ForCausalLM; downloaded", "")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +79,7 @@ def test_a_model_of_the_hub(models: Path) -> None:
         ("nosuch", "transformers", "There is no folder"),
         ("{models}/empty", "transformers", "The folder '{models}/empty' has no config.json"),
         ("{models}/empty", "llama_cpp", "The folder '{models}/empty' has no .gguf file"),
-        ("{models}/demo.gguf", "transformers", "'{models}/demo.gguf' is a file;"),
+        ("{models}/demo.gguf", "transformers", "'{models}/demo.gguf' is a GGUF model"),
         ("models", "transformers", "write the whole path: {models}"),
     ],
 )
@@ -89,13 +87,13 @@ def test_what_can_not_be_deployed(
     models: Path, monkeypatch: pytest.MonkeyPatch, path: str, backend: str, sentence: str
 ) -> None:
     monkeypatch.chdir(models.parent)
-    seen = look(path.format(models=models), AUTO, backend, local=True)
+    seen = look(path.format(models=models), backend, local=True)
     assert sentence.format(models=models) in seen.problem
     assert seen.summary == ""
 
 
 def test_a_path_of_another_machine_is_taken_as_it_is() -> None:
-    seen = look("/models/over/there", AUTO, "transformers", local=False)
+    seen = look("/models/over/there", "transformers", local=False)
     assert (seen.summary, seen.problem) == (
         "Not on this machine; it must be where the workers run.",
         "",
