@@ -9,7 +9,7 @@ from typing import Any
 from byzer_lab.deployment import SETTINGS
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.families import make_engine
-from byzer_lab.errors import ByzerLabError, InvalidRequestError
+from byzer_lab.errors import ByzerLabError, InvalidRequestError, describe
 from byzer_lab.generation import GENERATION, read_sampling
 from byzer_lab.records import BackendRecord, ClusterRecord, DeploymentSpec
 from byzer_lab.schema import ParameterInfo
@@ -210,4 +210,6 @@ def _refusal_of(draft: Draft, infer_params: dict[str, Any]) -> tuple[str, str]:
         make_engine(draft.setting("backend"), EngineConfig(path, family, infer_params, 1))
     except ByzerLabError as error:
         return error.message, str(error.details.get("parameter", ""))
+    except (OSError, RuntimeError) as error:  # a path that no folder can have
+        return describe(error), ""
     return "", ""

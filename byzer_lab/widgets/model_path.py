@@ -12,7 +12,7 @@ from byzer_lab.bundled import bundled_model
 from byzer_lab.engines.families import detect
 from byzer_lab.engines.folder import ADAPTER, find_model
 from byzer_lab.engines.llama_cpp.files import find_gguf
-from byzer_lab.errors import ByzerLabError
+from byzer_lab.errors import ByzerLabError, describe
 
 BUNDLED = "bundled"
 MOST_PROPOSALS = 50
@@ -47,12 +47,16 @@ def proposals(text: str) -> list[str]:
 
 def _entries(text: str) -> Iterator[str]:
     head, slash, tail = text.rpartition("/")
-    folder = Path(head + slash or ".").expanduser()
+    folder = _expanded(head + slash or ".")
     with contextlib.suppress(OSError):
         for entry in sorted(folder.iterdir()):
             hidden = entry.name.startswith(".") and not tail.startswith(".")
             if not hidden and entry.name.startswith(tail) and _may_be_model(entry):
                 yield f"{head}{slash}{entry.name}"
+
+
+def _expanded(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # ~user stays as it is where there is no such user
 
 
 def _may_be_model(path: Path) -> bool:
@@ -80,7 +84,7 @@ def look(model_path: str, backend: str, *, local: bool) -> Seen:
         backend: The backend that was chosen.
         local: Workers run on this machine, so that they see the same files.
     """
-    path = Path(bundled_model() if model_path == BUNDLED else model_path).expanduser()
+    path = bundled_model() if model_path == BUNDLED else _expanded(model_path)
     try:
         if _is_hub_id(model_path) and backend != "llama_cpp":
             return Seen(_of_hub(model_path))
@@ -89,8 +93,8 @@ def look(model_path: str, backend: str, *, local: bool) -> Seen:
             return Seen(problem=f"Workers run in another folder; write the whole path: {where}")
         if path.exists() or local:
             return Seen(_found(path, backend))
-    except ByzerLabError as error:
-        return Seen(problem=error.message)
+    except (ByzerLabError, OSError, RuntimeError) as error:  # no such user, or not readable
+        return Seen(problem=describe(error))
     return Seen("Not on this machine; it must be where the workers run.")
 
 

@@ -40,7 +40,7 @@ def the_cluster() -> World:
         return this_machine()
     state = session.gateway.state()
     return World(
-        backends=session.gateway.backends(),
+        backends=[record for record in session.gateway.backends() if record.name in BACKENDS],
         cluster=state.cluster,
         taken={record.spec.name: record.state for record in state.deployments},
         local=urlsplit(session.runtime.url).hostname in LOOPBACK,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import byzer_lab_magics
 import pytest
-from byzer_lab_magics.deploying import DEPLOY, backend_help, parameters_in, read_spec
+from byzer_lab_magics.deploying import DEPLOY, backend_help, open_form, parameters_in, read_spec
 from IPython.core.completer import CompletionContext
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -137,3 +139,11 @@ def test_in_a_terminal_there_is_no_form(shell: Any, capsys: pytest.CaptureFixtur
         "UsageError: %llm_deploy: NAME is missing; write %%llm_deploy NAME --model_path PATH "
         "[options].\n"
     )
+
+
+def test_without_ipywidgets_the_form_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    for name in [name for name in sys.modules if name.startswith("byzer_lab.widgets.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UsageError, match="needs ipywidgets; install it where this kernel runs"):
+        open_form(SimpleNamespace(kernel=object()))

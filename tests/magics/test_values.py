@@ -8,18 +8,20 @@ from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import bar
 from byzer_lab_magics.table import Facts, Table
 
-from byzer_lab.types import Message, Usage
+from byzer_lab.types import Message, TokenLogprob, Usage
 
 
 def test_a_reply_is_a_text() -> None:
     usage = Usage(input_tokens=2, output_tokens=3)
     asked = [Message(role="user", content="?")]
-    reply = Reply("Hello", model="chat", usage=usage, messages=asked)
+    logprobs = [TokenLogprob(token=1, text="Hello", logprob=-0.5)]
+    reply = Reply("Hello", model="chat", usage=usage, messages=asked, logprobs=logprobs)
     assert reply == "Hello"
     assert type(reply.text) is str
     assert f"{reply}!" == "Hello!"
     assert reply.usage.output_tokens == 3
     for twin in (copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
+        assert twin.logprobs == logprobs
         assert (twin, twin.model, twin.usage, twin.messages) == ("Hello", "chat", usage, asked)
 
 

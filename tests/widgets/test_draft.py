@@ -57,6 +57,8 @@ def test_a_good_draft_is_a_spec() -> None:
         ({"settings": {"min_workers": "3", "max_workers": "2"}}, "max_workers", "from 3 to 1000"),
         ({"settings": {"load_balance": "random"}}, "load_balance", "one of lru, round_robin"),
         ({"settings": {"model_path": "/no/such"}}, "model_path", "no folder '/no/such'"),
+        ({"settings": {"model_path": "~nosuchuser/m"}}, "model_path", "home directory"),
+        ({"settings": {"model_path": "/" + "x" * 300}}, "model_path", "File name too long"),
         ({"settings": {"pretrained_model_type": "custom/nosuch"}}, "pretrained_model_type",
          "There is no pretrained_model_type 'custom/nosuch'"),
         ({"settings": {"pretrained_model_type": "custom/bge", "backend": "llama_cpp"}},
