@@ -22,19 +22,26 @@ def loading_errors(model_path: str) -> Iterator[None]:
         raise EngineError(f"{model_path!r} can't be served: {describe(error)}") from error
 
 
-def refuse_adapter(request: GenerateRequest) -> None:
-    """Refuse a request that names an adapter, on an engine that has none to choose from.
+def refuse_adapter(request: GenerateRequest, names: Collection[str] = ()) -> None:
+    """Refuse a request that names an adapter which the deployment doesn't have.
+
+    Args:
+        request: The caller's.
+        names: Of the deployment's adapters.
 
     Raises:
-        InvalidRequestError: It names one.
+        InvalidRequestError: It names another one.
     """
-    if request.adapter is not None:
-        raise InvalidRequestError(
-            f"The adapter {request.adapter!r} can't be chosen: this deployment has no adapters. "
-            "Deploy on the vllm backend with the infer parameter adapters, or leave the adapter "
-            "out.",
-            adapter=request.adapter,
-        )
+    if request.adapter is None or request.adapter in names:
+        return
+    there = (
+        f"this deployment has {', '.join(sorted(names))}"
+        if names
+        else "this deployment has none; the transformers and vllm backends take adapters"
+    )
+    raise InvalidRequestError(
+        f"There is no adapter {request.adapter!r}: {there}.", adapter=request.adapter
+    )
 
 
 async def chunks_of(

@@ -150,12 +150,6 @@ def test_other_kinds_of_adapters_are_refused(base: Path, tmp_path: Path) -> None
         load_engine(tmp_path)
 
 
-def test_adapters_for_each_request_are_the_vllm_backends() -> None:
-    given = {"adapters": '{"sql": "/models/sql"}'}
-    with pytest.raises(InvalidRequestError, match="deploy on the vllm backend"):
-        make_engine("transformers", EngineConfig("bundled", "custom/auto", given, 1))
-
-
 def test_an_embedding_model_takes_no_adapter(base: Path, tmp_path: Path) -> None:
     train(base, tmp_path)
     engine = make_engine("transformers", EngineConfig(str(tmp_path), "custom/bge", {}, 1))

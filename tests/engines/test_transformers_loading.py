@@ -228,5 +228,6 @@ def test_meta_tells_what_was_loaded(model_folder: Callable[[str], Path]) -> None
         "quantization": None,
         "device": "cpu",
         "batching": "continuous",
+        "adapters": [],
         "num_threads": 1,
     }

@@ -8,6 +8,7 @@ Importing this package loads neither torch nor transformers; ``TransformersEngin
 ``loading.py``      tokenizer and weights into memory, the library's errors as sentences
 ``quantization.py`` weights in fewer bits
 ``adapters.py``     a trained adapter on its base model
+``lora.py``         adapters that each request of one batch chooses for itself
 ``prompt.py``       messages or a prompt as tokens
 ``plan.py``         a checked request: tokens, limits, how to choose each token
 ``sampling.py``     chooses the next token of every request of a batch by its own settings

@@ -27,6 +27,7 @@ from transformers.generation.continuous_batching.requests import RequestStatus
 from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
 
 from byzer_lab.engines.transformers.capacity import BatchSize
+from byzer_lab.engines.transformers.lora import Route
 from byzer_lab.engines.transformers.plan import GenerationPlan
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 from byzer_lab.errors import EngineDeadError, EngineError, describe
@@ -64,12 +65,15 @@ class ContinuousBatch:
         model: A model for which :func:`why_not_batchable` has no reason.
         size: Of batch and cache.
         concurrency: Most requests of one step.
+        route: Of the adapters that requests may choose.
 
     Raises:
         EngineError: The cache doesn't fit into memory.
     """
 
-    def __init__(self, model: Any, size: BatchSize, concurrency: int) -> None:
+    def __init__(
+        self, model: Any, size: BatchSize, concurrency: int, route: Route | None = None
+    ) -> None:
         self._manager = model.init_continuous_batching(
             # Sampling is this package's: the library takes the greatest logit.
             generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),
@@ -85,11 +89,13 @@ class ContinuousBatch:
                 use_cuda_graph=False,
                 # Looks for kernels to download.
                 auto_switch_to_flash=False,
+                # The same beginning means something else to another adapter.
+                allow_block_sharing=route is None,
             ),
         )
         self._mail = _Mail()
         self._manager.output_router = self._mail
-        self._manager.logit_processor = _processors()
+        self._manager.logit_processor = _Processors(route)
         self._numbers = itertools.count()
         self._closed = False
         try:
@@ -249,11 +255,25 @@ class _PerRequestSampling(ContinuousBatchingLogitsProcessor):  # type: ignore[mi
         return scores
 
 
-def _processors() -> Any:
-    processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([_PerRequestSampling()]))
-    # The library counts only processors that it converted itself; without a row there is no call.
-    processors.tensors_required = 1
-    return processors
+class _Processors(ContinuousBatchingLogitsProcessorList):  # type: ignore[misc]
+    """The batch's one processor, told of every step; it also sets the step's adapters."""
+
+    def __init__(self, route: Route | None) -> None:
+        super().__init__(LogitsProcessorList([_PerRequestSampling()]))
+        # The library counts only processors that it converted itself; without a row there is no
+        # call.
+        self.tensors_required = 1
+        self._route = route
+
+    def prepare_tensor_args(self, requests_in_batch: list[Any], arg_storage: Any) -> Any:
+        if self._route is not None:
+            self._route.follow(
+                [
+                    (one.state.logit_processor_kwargs["sampler"].adapter, one.query_length)
+                    for one in requests_in_batch
+                ]
+            )
+        return super().prepare_tensor_args(requests_in_batch, arg_storage)
 
 
 class _Scheduler(FIFOScheduler):  # type: ignore[misc]

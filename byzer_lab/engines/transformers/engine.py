@@ -96,8 +96,9 @@ class TransformersEngine:
 
         Beside the keys that every engine has: ``context_length`` (tokens; -1 when nothing limits
         it), ``parameters`` (their number), ``dtype``, ``quantization`` (format of weights in fewer
-        bits, or ``None``), ``device``, ``batching`` (``continuous`` or ``single``) and
-        ``num_threads``; ``adapter`` where the model has one.
+        bits, or ``None``), ``device``, ``batching`` (``continuous`` or ``single``),
+        ``adapters`` (names that a request may choose) and ``num_threads``; ``adapter`` where the
+        model's folder is one.
         """
         loaded, _ = self._ready()
         window = loaded.context_length or -1
@@ -116,13 +117,14 @@ class TransformersEngine:
             "quantization": loaded.quantization,
             "device": str(loaded.model.device),
             "batching": self._batching,
+            "adapters": sorted(self._parameters.adapters or ()),
             "num_threads": self._threads,
         }
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
         loaded, runner = self._ready()
-        refuse_adapter(request)
+        refuse_adapter(request, self._parameters.adapters or ())
         plan = make_plan(request, loaded, runner.longest_request)
         answer = AnswerText(loaded.decode, request.sampling.stop)
         chunks = chunks_of(
@@ -172,7 +174,7 @@ class TransformersEngine:
         if reason is None:
             window = loaded.window
             size = size_batch(loaded.model, window, self._config.concurrency, parameters)
-            batch = ContinuousBatch(loaded.model, size, self._config.concurrency)
+            batch = ContinuousBatch(loaded.model, size, self._config.concurrency, loaded.route)
             try:
                 asyncio.run(_warm_up(batch))
                 return batch, "continuous"
@@ -180,7 +182,7 @@ class TransformersEngine:
                 batch.close()
                 reason = error.message
         log.warning("Requests run one at a time, not in one batch: %s", reason)
-        single = OneAtATime(loaded.model)
+        single = OneAtATime(loaded.model, loaded.route)
         try:
             asyncio.run(_warm_up(single))
         except EngineError:

@@ -31,6 +31,7 @@ from byzer_lab.engines.precision import choose_dtype
 from byzer_lab.engines.progress import weights_reported
 from byzer_lab.engines.transformers.adapters import with_adapter
 from byzer_lab.engines.transformers.conversions import BaichuanForCausalLM, translated
+from byzer_lab.engines.transformers.lora import Route, route_adapters
 from byzer_lab.engines.transformers.parameters import Parameters
 from byzer_lab.engines.transformers.quantization import (
     agreed_format,
@@ -62,6 +63,7 @@ class LoadedModel:
         context_length: Tokens of prompt and answer together; ``None`` when nothing limits them.
         quantization: Format of weights in fewer bits; ``None`` for plain numbers.
         adapter: Folder of the adapter that changed it.
+        route: Of the adapters that requests may choose; ``None`` when there are none.
     """
 
     model: Any
@@ -69,6 +71,7 @@ class LoadedModel:
     context_length: int | None
     quantization: str | None = None
     adapter: str | None = None
+    route: Route | None = None
 
     @property
     def vocabulary(self) -> int:
@@ -208,10 +211,14 @@ def load_model(
         report(LoadProgress("adding the adapter"))
         with _explained(source, "adapter"):
             model = with_adapter(model, source.adapter, merge=quantization is None)
+    route = None
+    if parameters.adapters:
+        report(LoadProgress("adding adapters"))
+        route = route_adapters(model, parameters.adapters)
     if not parameters.use_cache:
         model.generation_config.use_cache = False
     return LoadedModel(
-        model, outline.tokenizer, outline.context_length, quantization, source.adapter
+        model, outline.tokenizer, outline.context_length, quantization, source.adapter, route
     )
 
 

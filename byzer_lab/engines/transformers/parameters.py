@@ -59,6 +59,9 @@ class Parameters:
         "With quantization 8: columns with a value beyond this are computed in full precision.",
         least=0,
     )
+    adapters: dict[str, str] | None = parameter(  # noqa: RUF009 - a field, not a shared value
+        None, "LoRA adapters that a request may choose: a name and a folder made by PEFT each."
+    )
     use_cache: bool = parameter(
         True,
         "Keep keys and values of earlier tokens; without them requests run one at a time and each "
@@ -96,24 +99,23 @@ def read_infer_params(given: Mapping[str, Any]) -> Parameters:
         given: As the deployment has them.
 
     Raises:
-        InvalidRequestError: An unknown name, one that this backend can't honour, or a value that
-            doesn't fit.
+        InvalidRequestError: An unknown name, or a value that doesn't fit.
     """
-    if given.get("adapters"):
-        raise InvalidRequestError(
-            "The transformers backend can't choose an adapter for each request of its batch; "
-            "deploy on the vllm backend, which takes adapters, or give the adapter's own folder "
-            "as model_path.",
-            parameter="adapters",
-        )
     for name in LEFT_OUT.keys() & given.keys():
         log.warning("%s has no effect: %s.", name, LEFT_OUT[name])
     kept = {
         name: _as_text(value) if name in _QUANTIZATION else value
         for name, value in given.items()
-        if name not in LEFT_OUT and name != "adapters"
+        if name not in LEFT_OUT
     }
-    return read_parameters(Parameters, kept, "transformers")
+    parameters = read_parameters(Parameters, kept, "transformers")
+    for name, folder in (parameters.adapters or {}).items():
+        if not name or not isinstance(folder, str) or not folder:
+            raise InvalidRequestError(
+                f"adapters has {name!r}: {folder!r}; it must be the name and the folder of each "
+                'adapter, such as {"sql": "/models/sql-lora"}.'
+            )
+    return parameters
 
 
 _QUANTIZATION = {

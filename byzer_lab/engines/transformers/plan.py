@@ -62,6 +62,7 @@ class GenerationPlan:
         end_tokens: Tokens that end the answer.
         recipe: How to choose tokens.
         notes: Where their probabilities are noted; ``None`` when nobody asks for them.
+        adapter: Name of the adapter that answers; ``None`` for the model itself.
     """
 
     request_id: str
@@ -70,6 +71,7 @@ class GenerationPlan:
     end_tokens: frozenset[int]
     recipe: Recipe
     notes: Notes | None = None
+    adapter: str | None = None
 
 
 def make_plan(
@@ -105,6 +107,7 @@ def make_plan(
         end_tokens=_end_tokens(sampling, loaded),
         recipe=_make_recipe(sampling, loaded.model.generation_config),
         notes=notes_for(sampling.logprobs),
+        adapter=request.adapter,
     )
 
 

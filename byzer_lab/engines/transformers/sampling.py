@@ -32,6 +32,7 @@ class RequestSampler:
     def __init__(self, plan: GenerationPlan, *, penalise_prompt: bool = True) -> None:
         self.recipe: Recipe = plan.recipe
         self.notes = plan.notes
+        self.adapter = plan.adapter
         self._random = random.Random(plan.recipe.seed)
         self._prompt = plan.prompt if penalise_prompt else []
         self._counts: Any = None  # of each token in the answer, on the logits' device

@@ -17,6 +17,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from byzer_lab.engines.transformers.lora import Route
 from byzer_lab.engines.transformers.plan import GenerationPlan
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 from byzer_lab.errors import EngineError, describe
@@ -27,12 +28,14 @@ class OneAtATime:
 
     Args:
         model: Any model that ``generate`` can run on text alone.
+        route: Of the adapters that requests may choose.
     """
 
     longest_request = None
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, route: Route | None = None) -> None:
         self._model = model
+        self._route = route
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
         self._running: set[_Tap] = set()
         self._closed = False
@@ -70,6 +73,8 @@ class OneAtATime:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _generate(self, plan: GenerationPlan, tap: _Tap) -> None:
+        if self._route is not None:
+            self._route.follow_one(plan.adapter)
         config = copy.deepcopy(self._model.generation_config)
         config.update(
             do_sample=False,
