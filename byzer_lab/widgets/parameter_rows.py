@@ -107,6 +107,7 @@ class ParameterRows(widgets.VBox):
     def _choose(self, change: Any) -> None:
         if change["new"] is not None:
             self.add(change["new"])
+            self._filter.value = ""
             self._changed()
 
 

@@ -110,9 +110,9 @@ def form_page(
             context.close()
         runtime = read_runtime()
         stop_cluster()
-        assert runtime is not None
-        assert runtime.pid is not None
-        assert processes.session_members(runtime.pid) == []
+        if runtime is not None:  # a part of the story may have started none
+            assert runtime.pid is not None
+            assert processes.session_members(runtime.pid) == []
     shutil.rmtree(home)
 
 

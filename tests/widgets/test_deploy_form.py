@@ -141,7 +141,8 @@ def test_more_parameters_are_found_by_words_and_can_be_left_open_again() -> None
     rows.children[1].value = "yarn correction HIGH"
     assert [name for _, name in shown.options] == ["yarn_beta_fast"]
     shown.value = "yarn_beta_fast"
-    assert [name for _, name in shown.options] == []
+    assert rows.children[1].value == ""
+    assert len(shown.options) == len(infos) - 3
     added = rows.add("yarn_beta_fast")
     added.value = "16"
     assert changes[-1] == {"yarn_beta_fast": "16"}
@@ -150,7 +151,7 @@ def test_more_parameters_are_found_by_words_and_can_be_left_open_again() -> None
     (remove,) = [child for child in added.children if isinstance(child, ipywidgets.Button)]
     remove.click()
     assert changes[-1] == {}
-    assert [name for _, name in shown.options] == ["yarn_beta_fast"]
+    assert "yarn_beta_fast" in [name for _, name in shown.options]
 
 
 def test_a_saved_form_is_a_text() -> None:
