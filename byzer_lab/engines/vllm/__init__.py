@@ -7,11 +7,11 @@ Importing this package loads neither torch nor vllm; ``VLLMEngine.load`` does.
 ``parameters.py``     infer parameters and their checks, by the table ``arguments.json``
 ``adapters.py``       LoRA adapters: their folders, the rank they need, a request's choice
 ``arguments.py``      vLLM's configuration of a deployment, with our defaults
+``placement.py``      where its ranks run
 ``capacity.py``       how large the key-value cache on a processor may be
 ``surroundings.py``   environment variables of vLLM's processes
 ``runtime.py``        vLLM on a thread of its own: started, asked, ended
-``news.py``           what vLLM's processes tell: phases of loading, causes of failures
-``guard.py``          ends vLLM's processes when the worker is killed
+``news.py``           what vLLM's processes tell, and how they end with the worker
 ====================  ===========================================================================
 
 A request is planned as on the transformers backend (``transformers/plan.py``), and tokens become

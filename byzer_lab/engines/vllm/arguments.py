@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
@@ -21,6 +20,7 @@ from byzer_lab.engines.precision import choose_dtype
 from byzer_lab.engines.vllm.adapters import Adapter, fitting_rank
 from byzer_lab.engines.vllm.capacity import cache_bytes
 from byzer_lab.engines.vllm.parameters import Parameters
+from byzer_lab.engines.vllm.placement import executor_for, in_placement_group
 from byzer_lab.errors import InvalidRequestError
 
 STRUCTURED_OUTPUTS = {"backend": "guidance", "disable_any_whitespace": True}
@@ -111,30 +111,6 @@ def make_config(arguments: Any, concurrency: int, cpu_kv_cache_gib: float | None
     return config
 
 
-def placement_address() -> str | None:
-    """Address of the Ray cluster in whose placement group this worker is; ``None`` outside one."""
-    if "ray" not in sys.modules:
-        return None
-    import ray
-
-    if not ray.is_initialized() or ray.util.get_current_placement_group() is None:
-        return None
-    return str(ray.get_runtime_context().gcs_address)
-
-
-def executor_for(ranks: int, *, on_cpu: bool, in_group: bool) -> str | None:
-    """How vLLM runs its ranks; ``None`` leaves it to vLLM.
-
-    Args:
-        ranks: GPUs, or processes of a model on processors.
-        on_cpu: There are no GPUs.
-        in_group: The worker is in a placement group, whose bundles have one GPU each.
-    """
-    if ranks == 1:
-        return "uni" if on_cpu else None
-    return "ray" if in_group and not on_cpu else "mp"
-
-
 def _where(gpus: float, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that say on what the model runs."""
     spread = max(1, int(gpus)) if not on_processor() else 1
@@ -143,7 +119,7 @@ def _where(gpus: float, asked: Mapping[str, Any]) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "tensor_parallel_size": spread,
         "distributed_executor_backend": executor_for(
-            ranks, on_cpu=on_processor(), in_group=placement_address() is not None
+            ranks, on_cpu=on_processor(), in_group=in_placement_group()
         ),
     }
     if 0 < gpus < 1:

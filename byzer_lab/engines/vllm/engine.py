@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import multiprocessing
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,10 @@ from byzer_lab.engines.folder import find_model
 from byzer_lab.engines.text import AnswerText
 from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
 from byzer_lab.engines.vllm.adapters import Adapter, choose_adapter, find_adapters
-from byzer_lab.engines.vllm.guard import Guard
 from byzer_lab.engines.vllm.news import News
 from byzer_lab.engines.vllm.parameters import describe_parameters, read_parameters
-from byzer_lab.engines.vllm.surroundings import (
-    IN_ONE_PROCESS,
-    ON_A_PROCESSOR,
-    ON_ONE_MACHINE,
-    forced_variables,
-    surrounded,
-)
+from byzer_lab.engines.vllm.placement import ray_address
+from byzer_lab.engines.vllm.surroundings import Variables
 from byzer_lab.errors import EngineError
 from byzer_lab.schema import ParameterInfo
 from byzer_lab.types import (
@@ -55,7 +49,6 @@ class VLLMEngine:
         self._config = config
         self._parameters = read_parameters(config.infer_params)
         self._adapters: dict[str, Adapter] = {}
-        self._guard: Guard | None = None
         self._news: News | None = None
         self._runtime: Runtime | None = None
         self._loaded: LoadedModel | None = None
@@ -84,46 +77,28 @@ class VLLMEngine:
         source = find_model(self._config.model_path)
         self._adapters = find_adapters(self._parameters.adapters)
         report(LoadProgress("importing"))
-        self._guard = Guard()
-        self._news = News(report)
-        forced = forced_variables(
-            self._guard.mark, self._news.logging_config, offline=source.offline
-        )
-        with surrounded(forced, {}):
-            self._start(source, report)
-
-    def _start(self, source: Any, report: ReportProgress) -> None:
-        assert self._news is not None
         from vllm.logger import DEFAULT_LOGGING_CONFIG
 
-        self._news.write_logging_config(DEFAULT_LOGGING_CONFIG)
         from byzer_lab.engines.precision import set_threads
-        from byzer_lab.engines.vllm.arguments import (
-            make_arguments,
-            make_config,
-            on_processor,
-            placement_address,
-        )
+        from byzer_lab.engines.vllm.arguments import make_arguments, make_config, on_processor
         from byzer_lab.engines.vllm.runtime import Runtime
 
-        arguments = make_arguments(self._config, self._parameters, source, self._adapters)
-        forced: dict[str, str] = {}
-        wanted: dict[str, str] = {}
-        threads = set_threads(self._parameters.num_threads)
+        parameters, concurrency = self._parameters, self._config.concurrency
+        arguments = make_arguments(self._config, parameters, source, self._adapters)
+        threads = set_threads(parameters.num_threads)
+        spread = arguments.distributed_executor_backend == "ray"
+        self._news = News(report)
+        self._news.write_logging_config(DEFAULT_LOGGING_CONFIG, alone=not spread)
+        variables = Variables(self._news.logging_config, offline=source.offline)
         if on_processor():
-            wanted |= ON_A_PROCESSOR
             ranks = arguments.tensor_parallel_size * arguments.pipeline_parallel_size
-            forced["OMP_NUM_THREADS"] = str(max(1, threads // ranks))
-            if arguments.distributed_executor_backend == "uni":
-                forced |= IN_ONE_PROCESS
-        if arguments.distributed_executor_backend == "ray":
-            forced["RAY_ADDRESS"] = placement_address() or os.environ.get("RAY_ADDRESS", "")
-        else:
-            wanted |= ON_ONE_MACHINE
-        with surrounded(forced, wanted):
-            config = make_config(
-                arguments, self._config.concurrency, self._parameters.cpu_kv_cache_gib
+            variables.on_a_processor(
+                threads, ranks, in_one_process=arguments.distributed_executor_backend == "uni"
             )
+        if spread:
+            variables.over_machines(ray_address())
+        with variables:
+            config = make_config(arguments, concurrency, parameters.cpu_kv_cache_gib)
             report(LoadProgress("starting the engine"))
             self._runtime = Runtime(self._news)
             self._runtime.start(config, arguments)
@@ -205,12 +180,10 @@ class VLLMEngine:
         runtime, self._runtime = self._runtime, None
         if runtime is not None:
             runtime.close()
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard.close()
         news, self._news = self._news, None
         if news is not None:
             news.close()
+        multiprocessing.active_children()  # collects those that have ended
 
     def _ready(self) -> tuple[LoadedModel, Runtime]:
         if self._loaded is None or self._runtime is None:

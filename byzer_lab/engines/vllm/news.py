@@ -1,8 +1,9 @@
-"""What vLLM's processes tell the worker: phases of loading, and the causes of failures.
+"""What vLLM's processes tell the worker, and how they learn that the worker is gone.
 
 vLLM's engine runs in processes of its own. When one fails, the worker learns only that it did; the
-cause is written into the log of that process. So the log has one handler more, :class:`Messenger`,
-which sends what matters through a socket.
+cause is written into the log of that process. And when the worker is killed, they would live on
+and keep their memory. So the log of each has one handler more, :class:`Messenger`, with a
+connection to the worker: phases and causes go through it, and its end is the process's end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -31,6 +33,7 @@ PHASES = {
 _LONGEST = 4000
 # Between the death of a process and the news of its cause, in seconds.
 _PATIENCE_S = 1.0
+_links: dict[str, socket.socket | None] = {}
 
 
 class Messenger(logging.Handler):
@@ -38,31 +41,58 @@ class Messenger(logging.Handler):
 
     Args:
         address: Socket of the :class:`News`.
-        worker: Process that reads them; it sends itself nothing.
+        worker: Number of the worker's process, which sends itself nothing.
+        alone: All of vLLM's processes are on this machine: one that can't reach the worker any
+            more has no use.
     """
 
-    def __init__(self, address: str, worker: int) -> None:
+    def __init__(self, address: str, worker: int, alone: bool) -> None:
         super().__init__(logging.INFO)
-        self._address = None if os.getpid() == worker else address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._link = None if os.getpid() == worker else _connect(address, alone)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send what matters of a log line."""
+        if self._link is None:
+            return
         message: dict[str, str] = {}
         if record.exc_info and record.exc_info[1] is not None:
             message["cause"] = describe(record.exc_info[1])[:_LONGEST]
-        else:
-            for start, phase in PHASES.items():
-                if str(record.msg).startswith(start):
-                    message["phase"] = phase
-        if message and self._address is not None:
-            # The worker may be gone, or on another node.
-            with contextlib.suppress(OSError):
-                self._socket.sendto(json.dumps(message).encode(), self._address)
+        for start, phase in PHASES.items():
+            if str(record.msg).startswith(start):
+                message["phase"] = phase
+        if message:
+            with contextlib.suppress(OSError):  # the worker is gone, and so will be this process
+                self._link.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _connect(address: str, alone: bool) -> socket.socket | None:
+    """This process's connection to the worker; its end ends the process."""
+    if address not in _links:
+        link = socket.socket(socket.AF_UNIX)
+        try:
+            link.connect(address)
+        except OSError:
+            if alone:
+                _end()
+            _links[address] = None
+            return None
+        _links[address] = link
+        threading.Thread(target=_end_with, args=(link,), name="worker-gone", daemon=True).start()
+    return _links[address]
+
+
+def _end_with(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        link.recv(1)  # nothing is ever sent: it returns when the worker is gone
+    _end()
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class News:
-    """Receives phases and causes on a thread of its own.
+    """Receives phases and causes, on threads of its own.
 
     Args:
         report: Told of each phase.
@@ -75,25 +105,28 @@ class News:
         self._report = report
         self._causes: list[str] = []
         self._came = threading.Event()
+        self._links: list[socket.socket] = []
         self._folder = Path(tempfile.mkdtemp(prefix="byzer-lab-vllm-"))
         self._address = str(self._folder / "news")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(self._address)
+        self._socket.listen()
         self.logging_config = str(self._folder / "logging.json")
-        self._thread = threading.Thread(target=self._read, name="vllm-news", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._accept, name="vllm-news", daemon=True).start()
 
-    def write_logging_config(self, base: dict[str, Any]) -> None:
+    def write_logging_config(self, base: dict[str, Any], *, alone: bool) -> None:
         """Write :attr:`logging_config`.
 
         Args:
             base: vLLM's own configuration.
+            alone: As in :class:`Messenger`.
         """
         config = copy.deepcopy(base)
         config["handlers"]["byzer_lab"] = {
             "class": f"{Messenger.__module__}.{Messenger.__name__}",
             "address": self._address,
             "worker": os.getpid(),
+            "alone": alone,
         }
         config["loggers"]["vllm"]["handlers"].append("byzer_lab")
         Path(self.logging_config).write_text(json.dumps(config))
@@ -105,19 +138,26 @@ class News:
         return self._causes[0] if self._causes else None
 
     def close(self) -> None:
-        """End the thread and remove the files. Safe to call twice."""
-        if self._thread.is_alive():
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-                end.sendto(b"", self._address)
-            self._thread.join()
-        self._socket.close()
+        """End what is left of vLLM's processes, and remove the files. Safe to call twice."""
+        for one in (self._socket, *self._links):
+            with contextlib.suppress(OSError):  # it has ended already
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _read(self) -> None:
-        while block := self._socket.recv(65536):
-            message = json.loads(block)
-            if "phase" in message:
-                self._report(LoadProgress(message["phase"]))
-            if "cause" in message:
-                self._causes.append(message["cause"])
-                self._came.set()
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                link, _ = self._socket.accept()
+                self._links.append(link)
+                threading.Thread(target=self._read, args=(link,), daemon=True).start()
+
+    def _read(self, link: socket.socket) -> None:
+        with contextlib.suppress(OSError), link.makefile("rb") as lines:
+            for line in lines:
+                message = json.loads(line)
+                if "phase" in message:
+                    self._report(LoadProgress(message["phase"]))
+                if "cause" in message:
+                    self._causes.append(message["cause"])
+                    self._came.set()

@@ -1,67 +1,71 @@
 """Environment variables of vLLM's processes.
 
 vLLM is told much by its environment only. What is set here is what the processes inherit at their
-start; afterwards the worker's own environment is as it was before. What the user has set is kept.
+start; afterwards the worker's own environment is as it was before.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
-
-from byzer_lab.engines.vllm.guard import VARIABLE
-
-ALWAYS = {
-    "VLLM_NO_USAGE_STATS": "1",  # nothing is sent anywhere
-    "DO_NOT_TRACK": "1",
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # the worker has threads, which a fork would break
-}
-ON_A_PROCESSOR = {
-    # vLLM's own choice binds every worker of a machine to the same cores, and asks for a NUMA node
-    # for each rank.
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-}
-ON_ONE_MACHINE = {
-    "VLLM_HOST_IP": "127.0.0.1",
-    "GLOO_SOCKET_IFNAME": "lo",
-}
-IN_ONE_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
-"""On a processor vLLM runs one rank in the engine's own process only when told so; it saves a
-process with a second copy of the libraries."""
 
 
-@contextlib.contextmanager
-def surrounded(forced: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for as long as processes are started.
+class Variables:
+    """Variables that are set while vLLM's processes are started: a context manager.
 
     Args:
-        forced: Set in any case.
-        wanted: Set where the user has set nothing.
+        logging_config: See :class:`byzer_lab.engines.vllm.news.News`.
+        offline: The model is here; the hub is not to be asked.
     """
-    values = {
-        **{name: value for name, value in wanted.items() if name not in os.environ},
-        **forced,
-    }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
+
+    def __init__(self, logging_config: str, *, offline: bool) -> None:
+        self._before: dict[str, str | None] = {}
+        self._forced = {
+            "VLLM_NO_USAGE_STATS": "1",  # nothing is sent anywhere
+            "DO_NOT_TRACK": "1",
+            "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would break: the worker has threads
+            "VLLM_CONFIGURE_LOGGING": "1",
+            "VLLM_LOGGING_CONFIG_PATH": logging_config,
+        }
+        # What the user has set is kept.
+        self._wanted = {"VLLM_HOST_IP": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
+        if offline:
+            self._forced["HF_HUB_OFFLINE"] = "1"
+
+    def on_a_processor(self, threads: int, ranks: int, *, in_one_process: bool) -> None:
+        """The model runs on processors.
+
+        Args:
+            threads: Processor threads of all ranks together.
+            ranks: Processes that share the model.
+            in_one_process: There is one rank, and it runs in the engine's own process. vLLM does
+                that only when told so; it saves a second copy of the libraries.
+        """
+        self._forced["OMP_NUM_THREADS"] = str(max(1, threads // ranks))
+        # vLLM's own choice binds every worker of a machine to the same cores, and asks for a NUMA
+        # node for each rank.
+        self._wanted["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        if in_one_process:
+            self._forced["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+
+    def over_machines(self, ray_address: str | None) -> None:
+        """The ranks are actors of Ray and may be on other machines.
+
+        Args:
+            ray_address: The cluster that vLLM's engine connects to; ``None`` keeps what is set.
+        """
+        self._wanted.clear()
+        if ray_address is not None:
+            self._forced["RAY_ADDRESS"] = ray_address
+
+    def __enter__(self) -> None:
+        new = {name: value for name, value in self._wanted.items() if name not in os.environ}
+        new |= self._forced
+        self._before = {name: os.environ.get(name) for name in new}
+        os.environ.update(new)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def forced_variables(mark: str, logging_config: str, *, offline: bool) -> dict[str, str]:
-    """What every start needs.
-
-    Args:
-        mark: See :class:`byzer_lab.engines.vllm.guard.Guard`.
-        logging_config: See :class:`byzer_lab.engines.vllm.news.News`.
-        offline: The model is here; the hub is not to be asked.
-    """
-    hub = {"HF_HUB_OFFLINE": "1"} if offline else {}
-    return {**ALWAYS, **hub, VARIABLE: mark, "VLLM_LOGGING_CONFIG_PATH": logging_config}
