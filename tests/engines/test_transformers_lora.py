@@ -70,11 +70,13 @@ def served(
         wanted |= {(name, prompt): generated(model, base, prompt) for prompt in PROMPTS}
     plain = load_engine(base, concurrency=2)
     wanted |= {(None, prompt): asyncio.run(text_of(plain, ask(prompt, None))) for prompt in PROMPTS}
+    parameters = plain.meta()["parameters"]
     asyncio.run(plain.close())
     given = json.dumps({name: str(folder) for name, folder in folders.items()})
     engine = load_engine(base, {"adapters": given, "max_batch_tokens": 32}, concurrency=16)
     batching = {"llama": "continuous", "gptj": "single"}
     assert engine.meta()["batching"] == batching[request.param]
+    assert engine.meta()["parameters"] == parameters
     yield engine, wanted
     asyncio.run(engine.close())
 

@@ -61,9 +61,8 @@ class RoutedLayer(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.base = base
         self._route = route
-        self.down = nn.ParameterDict()
-        self.up = nn.ParameterDict()
-        self._scale: dict[str, float] = {}
+        # No parameters of the module: the model has as many as before.
+        self._parts: dict[str, tuple[Any, Any, float]] = {}
 
     @property
     def weight(self) -> Any:
@@ -83,9 +82,7 @@ class RoutedLayer(nn.Module):  # type: ignore[misc]
                 f"The adapter {name!r} doesn't fit the model: it changes a layer of {wide} by "
                 f"{high} numbers with matrices for {down.shape[1]} by {up.shape[0]}."
             )
-        self.down[name] = nn.Parameter(down, requires_grad=False)
-        self.up[name] = nn.Parameter(up, requires_grad=False)
-        self._scale[name] = scale
+        self._parts[name] = (down, up, scale)
 
     def forward(self, inputs: Any) -> Any:
         """The layer's output, each token's with its request's adapter."""
@@ -95,10 +92,10 @@ class RoutedLayer(nn.Module):  # type: ignore[misc]
             # Its tokens are not those of the step, as in layers that only some of them reach.
             raise ValueError("an adapter changes a layer that doesn't see every token")
         for name, tokens in self._route.tokens.items():
-            if name in self._scale:
-                part = inputs[0, tokens].to(self.down[name].dtype)
-                part = nn.functional.linear(part, self.down[name])
-                part = nn.functional.linear(part, self.up[name]) * self._scale[name]
+            if name in self._parts:
+                down, up, scale = self._parts[name]
+                part = nn.functional.linear(inputs[0, tokens].to(down.dtype), down)
+                part = nn.functional.linear(part, up) * scale
                 output[0, tokens] += part.to(output.dtype)
         return output
 
