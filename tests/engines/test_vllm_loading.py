@@ -229,3 +229,22 @@ def test_a_model_that_writes_no_text_is_refused(bert: Path) -> None:
 )
 def test_where_the_ranks_run(ranks: int, on_cpu: bool, in_group: bool, executor: str) -> None:
     assert executor_for(ranks, on_cpu=on_cpu, in_group=in_group) == executor
+
+
+def test_what_the_gpus_of_a_worker_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    from byzer_lab.engines.vllm import arguments
+
+    def defaults(gpus: float, **asked: Any) -> dict[str, Any]:
+        return arguments._where(gpus, asked)
+
+    assert defaults(0) == {"tensor_parallel_size": 1, "distributed_executor_backend": "uni"}
+    monkeypatch.setattr(arguments, "on_processor", lambda: False)
+    alone = {"tensor_parallel_size": 1, "distributed_executor_backend": None}
+    assert defaults(1) == alone
+    assert defaults(0.5) == {**alone, "gpu_memory_utilization": 0.45}
+    two = {"tensor_parallel_size": 2, "distributed_executor_backend": "mp"}
+    assert defaults(2) == two
+    monkeypatch.setattr(arguments, "in_placement_group", lambda: True)
+    assert defaults(2) == {**two, "distributed_executor_backend": "ray"}
+    # One rank of the deployment's own choice needs no other process.
+    assert defaults(2, tensor_parallel_size=1)["distributed_executor_backend"] is None
