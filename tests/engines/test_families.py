@@ -13,7 +13,7 @@ import pytest
 from byzer_lab.bundled import bundled_model
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.families import detect, families, find_family, make_engine
-from byzer_lab.engines.llama_cpp import LlamaCppEngine
+from byzer_lab.engines.llama_cpp import LlamaCppEmbeddingEngine, LlamaCppEngine
 from byzer_lab.engines.sentence_transformers import EmbeddingEngine, RerankEngine
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.errors import InvalidRequestError
@@ -207,8 +207,13 @@ def test_a_gguf_belongs_to_llama_cpp(tmp_path: Path) -> None:
 
 
 def test_vectors_need_a_backend_for_them() -> None:
-    with pytest.raises(InvalidRequestError, match="served by the transformers backend.*embedding"):
+    with pytest.raises(InvalidRequestError, match="served by the transformers backend, or a GGUF"):
         make("custom/bge", backend="llama_cpp")
+    found = make("custom/bge", backend="llama_cpp", embedding=True)
+    assert type(found) is LlamaCppEmbeddingEngine
+    for params in ({}, {"embedding": "true"}):
+        with pytest.raises(InvalidRequestError, match="by the transformers backend; the llama_cpp"):
+            make("custom/bge_rerank", backend="llama_cpp", **params)
 
 
 def test_what_a_folder_says(tmp_path: Path, bge: Path, reranker: Path) -> None:

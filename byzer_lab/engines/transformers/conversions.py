@@ -7,7 +7,6 @@ are stored as one; the first copies of Falcon have other names in config.json.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -136,9 +135,10 @@ def _baichuan_tokenizer(source: ModelSource) -> Any:
 
 def _chat_marks(source: ModelSource) -> tuple[int, int] | None:
     """The tokens that begin a user's and the assistant's turn."""
-    if not source.on_hub and not (Path(source.name) / "generation_config.json").is_file():
+    try:
+        found = GenerationConfig.from_pretrained(source.name, local_files_only=source.offline)
+    except OSError:  # there is no such file
         return None
-    found = GenerationConfig.from_pretrained(source.name, local_files_only=source.offline)
     user = getattr(found, "user_token_id", None)
     assistant = getattr(found, "assistant_token_id", None)
     return (user, assistant) if user is not None and assistant is not None else None
