@@ -84,7 +84,7 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
         for field, value, low, high in bounds:
             if not low <= value <= high:
                 raise InvalidRequestError(
-                    f"{field} is {value:g}; it must be from {low:g} to {high:g}."
+                    f"{field} is {value:.10g}; it must be from {low:.10g} to {high:.10g}."
                 )
 
 

@@ -97,14 +97,14 @@ class ParameterInfo:
         if self.kind is list:
             return f"a list, each item {_WORDS[self.items]}"
         if self.above is not None:
-            most = "" if self.most is None else f" and at most {self.most:g}"
-            return f"{words} of more than {self.above:g}{most}"
+            most = "" if self.most is None else f" and at most {self.most:.10g}"
+            return f"{words} of more than {self.above:.10g}{most}"
         if self.least is not None and self.most is not None:
-            return f"{words} from {self.least:g} to {self.most:g}"
+            return f"{words} from {self.least:.10g} to {self.most:.10g}"
         if self.least is not None:
-            return f"{words} of at least {self.least:g}"
+            return f"{words} of at least {self.least:.10g}"
         if self.most is not None:
-            return f"{words} of at most {self.most:g}"
+            return f"{words} of at most {self.most:.10g}"
         return words
 
 

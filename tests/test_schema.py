@@ -65,5 +65,30 @@ def test_refusals_are_one_sentence(given: dict[str, Any], sentence: str) -> None
 def test_every_parameter_is_described() -> None:
     for info in describe_parameters(Parameters):
         assert info.help.endswith(".")
-        assert info.kind in (bool, int, float, str)
+        assert info.kind in (bool, int, float, str, list, dict)
         assert info.accepted
+
+
+@dataclass(frozen=True)
+class Lists:
+    stops: list[str] | None = parameter(None, "Texts.")
+    numbers: list[int] | None = parameter(None, "Numbers.", least=0)
+    adapters: dict[str, str] | None = parameter(None, "Paths by name.")
+    share: float = parameter(0.5, "A share.", above=0, most=1)
+
+
+def test_lists_and_mappings() -> None:
+    def read(**given: Any) -> Lists:
+        return read_parameters(Lists, given, "lists")
+
+    assert read(stops="a, b", numbers="1,2") == Lists(stops=["a", "b"], numbers=[1, 2])
+    assert read(stops=["a,b"], numbers=7).numbers == [7]
+    assert read(adapters='{"poet": "/a"}').adapters == {"poet": "/a"}
+    for given, sentence in (
+        ({"numbers": "1,x"}, "numbers is '1,x'; it must be a list, each item a whole number."),
+        ({"numbers": [-1]}, "numbers is .-1.; it must be a list"),
+        ({"adapters": "poet"}, "adapters is 'poet'; it must be a mapping"),
+        ({"share": 0}, "share is 0; it must be a number of more than 0 and at most 1."),
+    ):
+        with pytest.raises(InvalidRequestError, match=sentence):
+            read(**given)

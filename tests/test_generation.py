@@ -1,0 +1,44 @@
+"""Generation parameters: one table beside the wire form, and Byzer-LLM's spellings."""
+
+from __future__ import annotations
+
+import pytest
+
+from byzer_lab.errors import InvalidRequestError
+from byzer_lab.generation import GENERATION, filled, read_sampling
+from byzer_lab.types import Sampling
+
+
+def test_the_table_and_the_wire_form_have_the_same_names() -> None:
+    assert [info.name for info in GENERATION] == list(Sampling.__struct_fields__)
+    empty = Sampling()
+    for info in GENERATION:
+        assert info.default == getattr(empty, info.name) or not getattr(empty, info.name)
+
+
+def test_names_of_the_original() -> None:
+    given = {
+        "gen.max_length": "20",
+        "generation.temperature": "0.1",
+        "stopping_sequences": "a,b",
+        "gen.stop_token_ids": "1,2",
+        "gen.ignore_eos": "false",
+        "gen.use_beam_search": False,
+        "gen.best_of": "1",
+        "gen.early_stopping": "False",
+    }
+    assert read_sampling(given) == Sampling(
+        max_tokens=20, temperature=0.1, stop=["a", "b"], stop_token_ids=[1, 2]
+    )
+    with pytest.raises(InvalidRequestError, match="use_beam_search is True, but no engine here"):
+        read_sampling({"gen.use_beam_search": True})
+    with pytest.raises(InvalidRequestError, match="max_tokens is given twice, also as"):
+        read_sampling({"max_length": 3, "max_tokens": 4})
+
+
+def test_defaults_fill_in_what_is_open() -> None:
+    defaults = Sampling(temperature=0.5, stop=["x"], seed=1)
+    assert filled(Sampling(temperature=0.0), defaults) == Sampling(
+        temperature=0.0, stop=["x"], seed=1
+    )
+    assert filled(Sampling(stop=["y"]), Sampling()) == Sampling(stop=["y"])
