@@ -57,6 +57,7 @@ PLACES: dict[str, set[str]] = {
     "torch": {"engines"},
     "transformers": {"engines"},
     "vllm": {"engines"},
+    "deepspeed": {"engines"},
     "sentence_transformers": {"engines"},
     "sqlite3": {"registry"},
     "uvicorn": {"web"},
@@ -70,10 +71,10 @@ PLACES: dict[str, set[str]] = {
 }
 """Where a library may be used at all."""
 
-LAZY = {"ray", "torch", "transformers", "sentence_transformers", "uvicorn", "vllm"}
+LAZY = {"ray", "torch", "transformers", "sentence_transformers", "uvicorn", "vllm", "deepspeed"}
 """Never imported at module level ..."""
 
-AT_ONCE = {"engines": {"torch", "transformers", "sentence_transformers", "vllm"}}
+AT_ONCE = {"engines": {"torch", "transformers", "sentence_transformers", "vllm", "deepspeed"}}
 """... but for the modules that an engine's ``load`` imports: see the test of an engine's class."""
 
 
@@ -215,7 +216,7 @@ def test_an_engines_class_is_cheap(target: str) -> None:
     """The registry imports it to check a deploy."""
     module, _, name = target.partition(":")
     program = f"from {module} import {name}"
-    assert not loaded_by(program, "torch", "transformers", "ray", "vllm")
+    assert not loaded_by(program, "torch", "transformers", "ray", "vllm", "deepspeed")
 
 
 def test_import_byzer_lab_loads_nothing_else() -> None:

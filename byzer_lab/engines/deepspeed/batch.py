@@ -178,7 +178,8 @@ def warm_up(batch: PaddedBatch, setup: RankSetup) -> int:
     if setup.parameters.max_cache_tokens is not None:
         return setup.parameters.max_cache_tokens
     ranks_beside = setup.local_world if setup.device == "cpu" else 1  # a GPU is a rank's own
-    affordable = int(cache_budget(setup.device) / ranks_beside / held)
+    # A rank without a head of its own holds nothing; rank 0, which decides, has the most of them.
+    affordable = int(cache_budget(setup.device) / ranks_beside / max(held, 1))
     if affordable < 2:
         raise InvalidRequestError(
             f"There is no memory left for the key-value cache: one token takes {held:.0f} bytes on "

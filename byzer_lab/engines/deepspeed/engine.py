@@ -92,6 +92,11 @@ class DeepSpeedEngine:
         world = self._world(torch.cuda.device_count() if device == "cuda" else None)
         outline = read_model(source, self._parameters.for_loading, report)
         config = outline.config
+        if getattr(config, "quantization_config", None) is not None:
+            raise InvalidRequestError(
+                f"The weights of {source.name!r} are quantised, and DeepSpeed splits and moves "
+                "plain ones only; use the vllm or the transformers backend."
+            )
         hidden_size = getattr(config.get_text_config(), "hidden_size", 0)
         dtype = choose_dtype(self._parameters.dtype, config.dtype, device, hidden_size)
         parameters = dataclasses.replace(self._parameters, dtype=str(dtype).removeprefix("torch."))

@@ -29,7 +29,11 @@ class Parameters:
         choices=("none", "cpu", "nvme"),
     )
     nvme_path: str | None = parameter(None, "Folder for the weights of zero_offload nvme.")
-    trust_remote_code: bool = parameter(False, "Run Python code that comes with the model.")
+    trust_remote_code: bool = parameter(
+        False,
+        "Run Python code that comes with the model.",
+        aliases=("backend.trust_remote_code",),
+    )
     dtype: str = parameter(
         "auto",
         "Number format of the weights; auto keeps the checkpoint's unless this processor is slow "
@@ -40,7 +44,11 @@ class Parameters:
         None, "The library's name of an attention kernel, such as flash_attention_2."
     )
     max_model_len: int | None = parameter(
-        None, "Context window; by default the model's own.", unit="tokens", least=2
+        None,
+        "Context window; by default the model's own.",
+        unit="tokens",
+        least=2,
+        aliases=("backend.max_model_len",),
     )
     num_threads: int | None = parameter(
         None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import deepspeed
@@ -77,8 +76,8 @@ def _split(setup: RankSetup, report: ReportProgress) -> PlacedModel:
         if ranks == 1:
             raise
         raise InvalidRequestError(
-            f"DeepSpeed can't split {name} over {ranks} ranks: {describe(error)}. Use 1 rank, or "
-            "the vllm backend."
+            f"DeepSpeed can't split {name} over {ranks} ranks: {describe(error).rstrip('.')}. Use "
+            "1 rank, zero_offload, or the vllm backend."
         ) from error
     if wanted is not None:
         _refuse_other_logits(wanted, got, engine.module.dtype, name, ranks)
@@ -89,7 +88,7 @@ def _split(setup: RankSetup, report: ReportProgress) -> PlacedModel:
 def _offload(setup: RankSetup, report: ReportProgress) -> PlacedModel:
     parameters = setup.parameters
     if parameters.zero_offload == "nvme":
-        _check_disk(Path(parameters.nvme_path or ""))
+        _check_disk_library()
     settings = _zero_settings(setup)
     # While this object lives, the library loads each weight straight to where it is kept.
     keeper = HfDeepSpeedConfig(settings)
@@ -130,13 +129,9 @@ def _zero_settings(setup: RankSetup) -> dict[str, Any]:
     }
 
 
-def _check_disk(folder: Path) -> None:
+def _check_disk_library() -> None:
     from deepspeed.ops.op_builder import AsyncIOBuilder
 
-    if not folder.is_dir():
-        raise InvalidRequestError(
-            f"nvme_path is {str(folder)!r}, which is no folder on the worker's machine."
-        )
     if not AsyncIOBuilder().is_compatible(verbose=False):
         raise InvalidRequestError(
             "zero_offload nvme needs libaio with its development files (libaio-dev or "
@@ -157,7 +152,8 @@ def _refuse_other_logits(wanted: Any, got: Any, dtype: Any, name: str, ranks: in
     if not difference <= _ROUNDING[dtype]:  # also where it is no number
         raise InvalidRequestError(
             f"DeepSpeed splits {name} wrongly over {ranks} ranks: its logits differ from the whole "
-            f"model's by {float(difference):.2f} of their spread. Use 1 rank, or the vllm backend."
+            f"model's by {float(difference):.2f} of their spread. Use 1 rank, zero_offload, or the "
+            "vllm backend."
         )
 
 

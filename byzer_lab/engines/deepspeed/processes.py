@@ -7,6 +7,7 @@ death at once, however that came: the worker then ends all ranks, and a rank end
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 
+from byzer_lab.engines.deepspeed.parameters import Parameters
 from byzer_lab.engines.deepspeed.protocol import (
     Failed,
     FromRank,
@@ -29,9 +31,16 @@ from byzer_lab.engines.deepspeed.protocol import (
     decode_from_rank,
     encode,
 )
-from byzer_lab.errors import ByzerLabError, EngineDeadError, EngineError, from_wire
+from byzer_lab.errors import (
+    ByzerLabError,
+    EngineDeadError,
+    EngineError,
+    InvalidRequestError,
+    from_wire,
+)
 
 PROGRAM = "byzer_lab.engines.deepspeed.rank"
+_SCRATCH = "byzer-lab-ranks-"
 # One rank's failure fails the others a moment later: so long to hear which was first and why.
 _CAUSES_S = 1.0
 
@@ -40,27 +49,38 @@ class RankProcesses:
     """Ranks of one model on this machine, each a process.
 
     Args:
-        setups: Of the ranks, in their order; the rendezvous is filled in.
+        setups: Of the ranks, in their order; rendezvous and scratch folders are filled in.
 
     Raises:
+        InvalidRequestError: Nothing can be written into the deployment's folder for weights.
         EngineError: A process can't be started.
     """
 
     def __init__(self, setups: Sequence[RankSetup]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="byzer-lab-ranks-"))
+        self._scratch = [tempfile.mkdtemp(prefix=_SCRATCH)]
         self._lines: list[Connection] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self._sending = threading.Lock()
         self._ending = threading.Lock()
         self._ended = False
-        rendezvous = f"file://{self._folder / 'rendezvous'}"
+        rendezvous = f"file://{self._scratch[0]}/rendezvous"
         try:
+            parameters = self._on_disk(setups[0].parameters)
             for setup in setups:
-                self._start(msgspec.structs.replace(setup, rendezvous=rendezvous))
-        except OSError as error:
+                self._start(
+                    msgspec.structs.replace(
+                        setup,
+                        rendezvous=rendezvous,
+                        parameters=parameters,
+                        scratch=self._scratch,
+                    )
+                )
+        except BaseException as error:
             self.end()
             self.close()
-            raise EngineError(f"The process of a rank can't be started: {error}.") from error
+            if isinstance(error, OSError):
+                raise EngineError(f"The process of a rank can't be started: {error}.") from error
+            raise
 
     @property
     def process_ids(self) -> list[int]:
@@ -104,12 +124,25 @@ class RankProcesses:
                     os.killpg(process.pid, signal.SIGKILL)
             for process in self._processes:
                 process.wait()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove(self._scratch)
 
     def close(self) -> None:
         """Close the lines, when nobody reads them any more."""
         for line in self._lines:
             line.close()
+
+    def _on_disk(self, parameters: Parameters) -> Parameters:
+        """The parameters, with a folder for these ranks alone where weights lie on a disk."""
+        if parameters.nvme_path is None:
+            return parameters
+        disk = Path(parameters.nvme_path).expanduser()
+        try:
+            self._scratch.append(tempfile.mkdtemp(prefix=_SCRATCH, dir=disk))
+        except OSError as error:
+            raise InvalidRequestError(
+                f"Nothing can be written into the nvme_path {str(disk)!r}: {error.strerror}."
+            ) from error
+        return dataclasses.replace(parameters, nvme_path=self._scratch[-1])
 
     def _start(self, setup: RankSetup) -> None:
         ours, theirs = Pipe()
@@ -121,7 +154,7 @@ class RankProcesses:
                 stdin=subprocess.DEVNULL,
                 # A group of its own, so that compilers and helpers of a rank end with it.
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=_environment(),
             )
         self._processes.append(process)
         ours.send_bytes(encode(setup))
@@ -166,6 +199,22 @@ class RankProcesses:
         memory = "; the machine may have run out of memory"
         killed = info.si_status == signal.SIGKILL
         return f"was ended by {signal.Signals(info.si_status).name}{memory if killed else ''}"
+
+
+def remove(folders: Sequence[str]) -> None:
+    """Remove what ranks have left behind."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    """This process's, in which the rank finds the same packages and their programs (ninja)."""
+    programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(programs),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
 
 
 def _read(line: Connection) -> FromRank | None:

@@ -31,6 +31,7 @@ class RankSetup(msgspec.Struct, frozen=True):
         parameters: The deployment's, with ``dtype`` decided.
         concurrency: Most requests in flight.
         threads: Processor threads of the rank.
+        scratch: Folders to remove when the worker is gone.
     """
 
     rank: int
@@ -44,6 +45,7 @@ class RankSetup(msgspec.Struct, frozen=True):
     parameters: Parameters
     concurrency: int
     threads: int
+    scratch: list[str] = []
 
 
 class Add(msgspec.Struct, tag=True):

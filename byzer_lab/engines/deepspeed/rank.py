@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from byzer_lab.engines.deepspeed.processes import remove
 from byzer_lab.engines.deepspeed.protocol import (
     Failed,
     FromRank,
@@ -81,12 +82,13 @@ def _set_environment(setup: RankSetup) -> None:
         os.environ["NCCL_SOCKET_IFNAME"] = setup.interface
 
 
-def _listen(line: Connection, inbox: Inbox) -> None:
+def _listen(line: Connection, inbox: Inbox, scratch: list[str]) -> None:
     """Take in messages; when the worker is gone, end this process and whatever it has started."""
     try:
         while True:
             inbox.put(decode_to_rank(line.recv_bytes()))
     except (EOFError, OSError):
+        remove(scratch)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -95,7 +97,7 @@ def main() -> None:
     line = Connection(int(sys.argv[1]))
     setup = decode_setup(line.recv_bytes())
     inbox: Inbox = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(line, inbox), daemon=True).start()
+    threading.Thread(target=_listen, args=(line, inbox, setup.scratch), daemon=True).start()
 
     def send(message: FromRank) -> None:
         line.send_bytes(encode(message))
