@@ -59,7 +59,7 @@ class Parameters:
         "With quantization 8: columns with a value beyond this are computed in full precision.",
         least=0,
     )
-    adapters: dict[str, str] | None = parameter(  # noqa: RUF009 - a field, not a shared value
+    adapters: dict[str, str] | None = parameter(
         None, "LoRA adapters that a request may choose: a name and a folder made by PEFT each."
     )
     use_cache: bool = parameter(
