@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 import pytest
 
-from byzer_lab.types import Chunk, Usage
+from byzer_lab.types import Chunk, TokenLogprob, Usage
 from byzer_lab.workers.streaming import coalesced, timed
 
 
@@ -17,7 +17,8 @@ async def words(count: int, delay_s: float = 0.0) -> AsyncGenerator[Chunk]:
     for number in range(count):
         if delay_s:
             await asyncio.sleep(delay_s)
-        yield Chunk(text=f"{number} ", tokens=1)
+        told = [TokenLogprob(number, f"{number} ", -1.0)]
+        yield Chunk(text=f"{number} ", tokens=1, logprobs=told)
     yield Chunk(finish_reason="stop", usage=Usage(output_tokens=count))
 
 
@@ -33,6 +34,7 @@ async def test_a_slow_reader_gets_fewer_and_larger_chunks() -> None:
     chunks = decoded(blocks)
     assert "".join(chunk.text for chunk in chunks) == "".join(f"{n} " for n in range(1000))
     assert sum(chunk.tokens for chunk in chunks) == 1000
+    assert [one.token for chunk in chunks for one in chunk.logprobs] == list(range(1000))
     assert chunks[-1].finish_reason == "stop"
     assert len(chunks) < 200
 

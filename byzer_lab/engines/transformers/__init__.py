@@ -13,6 +13,7 @@ Importing this package loads neither torch nor transformers; ``TransformersEngin
 ``plan.py``         a checked request: tokens, limits, how to choose each token
 ``sampling.py``     chooses the next token of every request of a batch by its own settings
 ``capacity.py``     how large the batch and its cache may be
+``classes.py``      which class of the library loads a model
 ``conversions.py``  families whose files are translated into the library's terms
 ``batching.py``     many requests in one continuous batch
 ``single.py``       one request after another, for models that can't be batched

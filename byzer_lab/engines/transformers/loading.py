@@ -10,26 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoModelForSeq2SeqLM,
-    AutoTokenizer,
-    PreTrainedConfig,
-)
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-)
+from transformers import AutoConfig, AutoTokenizer
 
 from byzer_lab.engines.base import LoadProgress, ReportProgress
 from byzer_lab.engines.folder import ModelSource
 from byzer_lab.engines.precision import choose_dtype
 from byzer_lab.engines.progress import weights_reported
 from byzer_lab.engines.transformers.adapters import with_adapter
+from byzer_lab.engines.transformers.classes import class_for, refuse_unread_code
 from byzer_lab.engines.transformers.conversions import BaichuanForCausalLM, translated
 from byzer_lab.engines.transformers.lora import Route, route_adapters
 from byzer_lab.engines.transformers.parameters import Parameters
@@ -41,12 +29,6 @@ from byzer_lab.engines.transformers.quantization import (
 )
 from byzer_lab.errors import EngineError, InvalidRequestError, describe
 
-# The order matters: some models with an encoder are listed as causal ones too.
-_KINDS = (
-    (MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoModelForSeq2SeqLM),
-    (MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM),
-    (MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModelForImageTextToText),
-)
 # Tokenizers without a limit of their own say 1e30.
 _NO_LIMIT = 10**9
 _UNLIMITED_WINDOW = 32_768
@@ -148,9 +130,9 @@ def read_model(source: ModelSource, parameters: Parameters, report: ReportProgre
     with _explained(source, "configuration"):
         found = translated(source)
         if found is None:
-            _refuse_unread_code(source, parameters)
+            refuse_unread_code(source, parameters)
             config = AutoConfig.from_pretrained(source.name, **options)
-            auto_class = _class_for(config, source)
+            auto_class = class_for(config, source)
         else:
             config, auto_class = found.config, found.model_class
     with _explained(source, "tokenizer"):
@@ -226,48 +208,6 @@ def _tokenizer_folder(source: ModelSource) -> str:
     """An adapter's own tokenizer where it was saved with one: training may have added tokens."""
     own = Path(source.adapter or "") / "tokenizer_config.json"
     return source.adapter if source.adapter is not None and own.is_file() else source.name
-
-
-def _refuse_unread_code(source: ModelSource, parameters: Parameters) -> None:
-    """Refuse a model that only its own code can load, unless the deployment allows that code."""
-    found, _ = PreTrainedConfig.get_config_dict(source.name, local_files_only=source.offline)
-    code = found.get("auto_map") or {}
-    native = found.get("model_type") in CONFIG_MAPPING
-    if code.get("AutoConfig") and not native and not parameters.trust_remote_code:
-        classes = sorted({str(name).rpartition("--")[2] for name in code.values()})
-        raise InvalidRequestError(
-            f"{source.name!r} is of the kind {found.get('model_type')!r}, which the transformers "
-            f"library doesn't have: code that comes with it loads it ({', '.join(classes)}), and "
-            "runs with your rights. Read it, and deploy with trust_remote_code=true."
-        )
-
-
-def _class_for(config: Any, source: ModelSource) -> Any:
-    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
-        return AutoModelForCausalLM
-    architectures = config.architectures or []
-    kinds = [auto_class for mapping, auto_class in _KINDS if type(config) in mapping]
-    # A checkpoint that names no architecture gets the benefit of the doubt.
-    talks = not architectures or any(
-        name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
-        or name in _class_names(config)
-        for name in architectures
-    )
-    if kinds and talks:
-        return kinds[0]
-    encodes = any(name.endswith("Model") for name in architectures)
-    hint = " To turn texts into vectors, deploy it as custom/bge or custom/m3e." if encodes else ""
-    raise InvalidRequestError(
-        f"{source.name!r} is no model that writes text: its type is {config.model_type!r}, its "
-        f"architecture {', '.join(architectures) or 'not named'}.{hint}"
-    )
-
-
-def _class_names(config: Any) -> set[str]:
-    found = (mapping[type(config)] for mapping, _ in _KINDS if type(config) in mapping)
-    return {
-        cls.__name__ for entry in found for cls in (entry if isinstance(entry, tuple) else (entry,))
-    }
 
 
 def _refuse_missing(missing: Any, source: ModelSource) -> None:
