@@ -1,25 +1,15 @@
-"""What every engine does around its library: errors of loading, and tokens into chunks."""
+"""What every engine that writes text does around its library: tokens into chunks."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
+from typing import Protocol
 
-from byzer_lab.engines.logprobs import Notes
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.engines.text import AnswerText
-from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError, describe
+from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import Chunk, FinishReason, GenerateRequest, TokenLogprob, Usage
-
-
-@contextmanager
-def loading_errors(model_path: str) -> Iterator[None]:
-    """Let what a library raises while loading become an :class:`EngineError` in one sentence."""
-    try:
-        yield
-    except ByzerLabError:
-        raise
-    except Exception as error:
-        raise EngineError(f"{model_path!r} can't be served: {describe(error)}") from error
 
 
 def refuse_adapter(request: GenerateRequest, names: Collection[str] = ()) -> None:
@@ -44,40 +34,47 @@ def refuse_adapter(request: GenerateRequest, names: Collection[str] = ()) -> Non
     )
 
 
+class Vocabulary(Protocol):
+    """What makes text of tokens."""
+
+    def decode(self, tokens: list[int]) -> str:
+        """Text of tokens, special ones left out."""
+
+    def text_of(self, token: int) -> str:
+        """Text of a token alone, a special one too."""
+
+
 async def chunks_of(
     steps: AsyncGenerator[list[int]],
-    answer: AnswerText,
-    *,
-    end_tokens: Collection[int],
-    input_tokens: int,
-    notes: Notes | None = None,
-    text_of: Callable[[int], str] = str,
+    plan: GenerationPlan,
+    vocabulary: Vocabulary,
+    stops: Sequence[str],
 ) -> AsyncGenerator[Chunk]:
     """Turn the tokens of one request into chunks, until it ends one way or another.
 
     Args:
         steps: New tokens of each step; closed when the answer has ended or is closed.
-        answer: Makes text of them and looks for stop texts.
-        end_tokens: Tokens that end the answer.
-        input_tokens: Tokens of the prompt, for the usage.
-        notes: Probabilities of the tokens, each noted before its token comes.
-        text_of: Text of a token alone, for the probabilities.
+        plan: The request.
+        vocabulary: Makes text of tokens.
+        stops: Texts that end the answer.
 
     Yields:
         Text deltas, then the last chunk with ``finish_reason`` and ``usage``.
     """
+    answer = AnswerText(vocabulary.decode, stops)
+    notes = plan.notes
     made = told = 0
     finish: FinishReason = "length"
 
     def told_logprobs() -> list[TokenLogprob]:
-        return [] if notes is None else notes.between(told, made, text_of)
+        return [] if notes is None else notes.between(told, made, vocabulary.text_of)
 
     async with aclosing(steps):
         async for tokens in steps:
             shown = ""
             for token in tokens:
                 made += 1
-                if token in end_tokens:
+                if token in plan.end_tokens:
                     finish = "stop"
                     break
                 shown += answer.feed([token])
@@ -94,5 +91,5 @@ async def chunks_of(
         tokens=made - told,
         logprobs=told_logprobs(),
         finish_reason=finish,
-        usage=Usage(input_tokens=input_tokens, output_tokens=made),
+        usage=Usage(input_tokens=len(plan.prompt), output_tokens=made),
     )

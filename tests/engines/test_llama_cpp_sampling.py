@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from byzer_lab.engines.llama_cpp.sampling import Sampler
-from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe
+from byzer_lab.engines.plan import GenerationPlan, Recipe
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 
 VOCABULARY = 3000

@@ -16,7 +16,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe
+from byzer_lab.engines.plan import GenerationPlan, Recipe
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 
 VOCABULARY = 1500  # more than the number of candidates that top_p looks at first

@@ -9,21 +9,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapter
+from byzer_lab.engines.answering import chunks_of, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.deepspeed.parameters import Parameters, read_infer_params
 from byzer_lab.engines.folder import find_model
-from byzer_lab.engines.text import AnswerText
+from byzer_lab.engines.local import NOT_LOADED, LocalEngine
+from byzer_lab.engines.transformers.tokenizing import TokenizerCalls
 from byzer_lab.errors import EngineError, InvalidRequestError
 from byzer_lab.schema import ParameterInfo, describe_parameters
-from byzer_lab.types import (
-    Chunk,
-    GenerateRequest,
-    TemplateAnswer,
-    TemplateRequest,
-    TokenizeAnswer,
-    TokenizeRequest,
-)
+from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
     from byzer_lab.engines.deepspeed.group import RankGroup
@@ -46,7 +40,7 @@ class _Loaded:
     setups: list[RankSetup]
 
 
-class DeepSpeedEngine:
+class DeepSpeedEngine(TokenizerCalls, LocalEngine):
     """Hosts a chat model on several ranks. See :class:`byzer_lab.engines.base.Engine`.
 
     Args:
@@ -58,7 +52,7 @@ class DeepSpeedEngine:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._parameters = read_infer_params(config.infer_params, config.gpus)
         self._loaded: _Loaded | None = None
 
@@ -66,16 +60,6 @@ class DeepSpeedEngine:
     def parameters(cls) -> list[ParameterInfo]:
         """See :class:`byzer_lab.engines.deepspeed.parameters.Parameters`."""
         return describe_parameters(Parameters)
-
-    def load(self, report: ReportProgress) -> None:
-        """Start the ranks, load the model there and run a first, tiny request through it.
-
-        Raises:
-            InvalidRequestError: The path, a parameter or the model can't be used.
-            EngineError: Loading failed; the library's words are in the sentence.
-        """
-        with loading_errors(self._config.model_path):
-            self._load(report)
 
     def _load(self, report: ReportProgress) -> None:
         source = find_model(self._config.model_path)
@@ -177,30 +161,11 @@ class DeepSpeedEngine:
         refuse_adapter(request)
         model = loaded.model
         plan = make_plan(request, model, None)
-        chunks = chunks_of(
-            loaded.group.stream(plan),
-            AnswerText(model.decode, request.sampling.stop),
-            end_tokens=plan.end_tokens,
-            input_tokens=len(plan.prompt),
-            notes=plan.notes,
-            text_of=model.text_of,
-        )
+        stops = request.sampling.stop
+        chunks = chunks_of(loaded.group.stream(plan), plan, model, stops)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
-
-    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
-        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
-        tokenizer = self._ready().model.tokenizer
-        special = request.special_tokens
-        return TokenizeAnswer(tokenizer.encode(request.text, add_special_tokens=special))
-
-    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
-        """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
-        from byzer_lab.engines.transformers.prompt import render
-
-        tokenizer = self._ready().model.tokenizer
-        return TemplateAnswer(render(request.messages, tokenizer, request.add_generation_prompt))
 
     async def close(self) -> None:
         """End the ranks and fail what is running."""
@@ -208,7 +173,11 @@ class DeepSpeedEngine:
         if loaded is not None:
             await asyncio.to_thread(loaded.group.close)
 
+    @property
+    def _tokenizer(self) -> Any:
+        return self._ready().model.tokenizer
+
     def _ready(self) -> _Loaded:
         if self._loaded is None:
-            raise EngineError("The model is not loaded, or was shut down.")
+            raise EngineError(NOT_LOADED)
         return self._loaded

@@ -19,7 +19,7 @@ from byzer_lab.engines.deepspeed.protocol import (
     Token,
     Tokens,
 )
-from byzer_lab.engines.transformers.plan import GenerationPlan
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.errors import ByzerLabError, EngineDeadError
 
 

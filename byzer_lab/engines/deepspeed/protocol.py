@@ -12,7 +12,7 @@ import msgspec
 
 from byzer_lab.engines.deepspeed.parameters import Parameters
 from byzer_lab.engines.folder import ModelSource
-from byzer_lab.engines.transformers.plan import GenerationPlan
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.types import TokenLogprob
 
 

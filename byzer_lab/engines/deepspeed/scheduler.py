@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from byzer_lab.engines.deepspeed.batch import PaddedBatch, Step
 from byzer_lab.engines.deepspeed.link import Link
 from byzer_lab.engines.deepspeed.protocol import Add, RankSetup, Token, Tokens, ToRank
-from byzer_lab.engines.transformers.plan import GenerationPlan
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 
 _PROMPT_TOKENS = {"cpu": 512, "cuda": 8192}

@@ -16,7 +16,7 @@ Importing this package loads neither llama_cpp nor numpy; ``LlamaCppEngine.load`
 ``plan.py``         a checked request: tokens, limits, how to choose each token
 ``sampling.py``     chooses the next token of a request by its own settings
 ``batch.py``        the loop: many requests, one step at a time, on one thread
-``sequence.py``     one request in the loop, and the way of its tokens to the reader
+``sequence.py``     one request in the loop
 ==================  =============================================================================
 """
 

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import AsyncGenerator
 
 from byzer_lab.engines.llama_cpp.context import CacheFullError, Context
-from byzer_lab.engines.llama_cpp.sequence import Sequence, deliver
-from byzer_lab.engines.transformers.plan import GenerationPlan
+from byzer_lab.engines.llama_cpp.sequence import Sequence
+from byzer_lab.engines.mailbox import deliver
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.errors import EngineDeadError, EngineError, describe
 
 

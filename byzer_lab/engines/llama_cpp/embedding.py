@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.engines.answering import loading_errors
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp.files import find_gguf
 from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
+from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.engines.sentence_transformers.batching import MicroBatches, Options
 from byzer_lab.engines.sentence_transformers.requests import check_texts, options_of
 from byzer_lab.errors import EngineError
@@ -28,7 +28,7 @@ class _Loaded:
     batches: MicroBatches[list[int], bytes]
 
 
-class LlamaCppEmbeddingEngine:
+class LlamaCppEmbeddingEngine(LocalEngine):
     """Hosts a GGUF model that turns texts into vectors; chosen by the parameter ``embedding``.
 
     Args:
@@ -40,7 +40,7 @@ class LlamaCppEmbeddingEngine:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._parameters = read_infer_params({**config.infer_params, "embedding": True})
         self._loaded: _Loaded | None = None
 
@@ -48,16 +48,6 @@ class LlamaCppEmbeddingEngine:
     def parameters(cls) -> list[ParameterInfo]:
         """See :class:`byzer_lab.engines.llama_cpp.parameters.Parameters`."""
         return describe_parameters(Parameters)
-
-    def load(self, report: ReportProgress) -> None:
-        """Load the model and run a first, tiny pass through it.
-
-        Raises:
-            InvalidRequestError: The path, a parameter or the model can't be used.
-            EngineError: Loading failed; the library's words are in the sentence.
-        """
-        with loading_errors(self._config.model_path):
-            self._load(report)
 
     def _load(self, report: ReportProgress) -> None:
         parameters = self._parameters
@@ -148,7 +138,7 @@ class LlamaCppEmbeddingEngine:
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:
-            raise EngineError("The model is not loaded, or was shut down.")
+            raise EngineError(NOT_LOADED)
         return self._loaded
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapter
+from byzer_lab.engines.answering import chunks_of, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp.files import find_gguf
 from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
 from byzer_lab.engines.llama_cpp.prompt import require_template
-from byzer_lab.engines.text import AnswerText
+from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.errors import EngineError
 from byzer_lab.schema import ParameterInfo, describe_parameters
 from byzer_lab.types import (
@@ -42,7 +42,7 @@ class _Loaded:
     batch: ContinuousBatch
 
 
-class LlamaCppEngine:
+class LlamaCppEngine(LocalEngine):
     """Hosts a GGUF model with llama.cpp. See :class:`byzer_lab.engines.base.Engine`.
 
     Args:
@@ -54,7 +54,7 @@ class LlamaCppEngine:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._parameters: Parameters = read_infer_params(config.infer_params)
         self._loaded: _Loaded | None = None
 
@@ -62,16 +62,6 @@ class LlamaCppEngine:
     def parameters(cls) -> list[ParameterInfo]:
         """See :class:`byzer_lab.engines.llama_cpp.parameters.Parameters`."""
         return describe_parameters(Parameters)
-
-    def load(self, report: ReportProgress) -> None:
-        """Load the model and run a first, tiny request through it.
-
-        Raises:
-            InvalidRequestError: The path, a parameter or the model can't be used.
-            EngineError: Loading failed; the library's words are in the sentence.
-        """
-        with loading_errors(self._config.model_path):
-            self._load(report)
 
     def _load(self, report: ReportProgress) -> None:
         parameters = self._parameters
@@ -143,15 +133,8 @@ class LlamaCppEngine:
             cache=context.cells,
             seed=self._parameters.seed,
         )
-        answer = AnswerText(model.decode, request.sampling.stop)
-        chunks = chunks_of(
-            loaded.batch.stream(plan),
-            answer,
-            end_tokens=plan.end_tokens,
-            input_tokens=len(plan.prompt),
-            notes=plan.notes,
-            text_of=model.text_of,
-        )
+        stops = request.sampling.stop
+        chunks = chunks_of(loaded.batch.stream(plan), plan, model, stops)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -175,7 +158,7 @@ class LlamaCppEngine:
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:
-            raise EngineError("The model is not loaded, or was shut down.")
+            raise EngineError(NOT_LOADED)
         return self._loaded
 
 

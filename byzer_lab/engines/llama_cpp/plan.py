@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from byzer_lab.engines.checks import check_sampling, fit_answer
 from byzer_lab.engines.llama_cpp.prompt import ChatFormat, ChatTemplate, encode_prompt
 from byzer_lab.engines.logprobs import notes_for
-from byzer_lab.engines.transformers.plan import GREEDY_BELOW, GenerationPlan, Recipe
+from byzer_lab.engines.plan import GREEDY_BELOW, GenerationPlan, Recipe
 from byzer_lab.errors import ContextLengthError
 from byzer_lab.types import GenerateRequest, Sampling
 

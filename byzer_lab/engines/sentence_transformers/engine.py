@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.engines.answering import loading_errors
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import ModelSource, find_model
+from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.engines.sentence_transformers.batching import MicroBatches, Options
 from byzer_lab.engines.sentence_transformers.parameters import Parameters
 from byzer_lab.engines.sentence_transformers.requests import check_texts, options_of
@@ -31,7 +31,7 @@ MARKS = ("modules.json", "config.json")
 PASS_TOKENS = {"cpu": 2048, "cuda": 32_768}
 
 
-class _Engine:
+class _Engine(LocalEngine):
     """What both engines do alike.
 
     Args:
@@ -43,7 +43,7 @@ class _Engine:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._parameters = read_parameters(Parameters, config.infer_params, "transformers")
         self._model: Any = None
         self._counter: TokenCounter | None = None
@@ -54,16 +54,6 @@ class _Engine:
     def parameters(cls) -> list[ParameterInfo]:
         """See :class:`byzer_lab.engines.sentence_transformers.parameters.Parameters`."""
         return describe_parameters(Parameters)
-
-    def load(self, report: ReportProgress) -> None:
-        """Load the model and run a first, tiny pass through it.
-
-        Raises:
-            InvalidRequestError: The path, a parameter or the model can't be used.
-            EngineError: Loading failed; the library's words are in the sentence.
-        """
-        with loading_errors(self._config.model_path):
-            self._load(report)
 
     def _load(self, report: ReportProgress) -> None:
         source = find_model(self._config.model_path, MARKS)
@@ -147,7 +137,7 @@ class _Engine:
 
     def _ready(self) -> tuple[Any, TokenCounter, MicroBatches[Any, Any]]:
         if self._batches is None or self._counter is None:
-            raise EngineError("The model is not loaded, or was shut down.")
+            raise EngineError(NOT_LOADED)
         return self._model, self._counter, self._batches
 
     def _options(self, request: EmbedRequest | RerankRequest, normalize: bool) -> Options:

@@ -10,7 +10,8 @@ Importing this package loads neither torch nor transformers; ``TransformersEngin
 ``adapters.py``     a trained adapter on its base model
 ``lora.py``         adapters that each request of one batch chooses for itself
 ``prompt.py``       messages or a prompt as tokens
-``plan.py``         a checked request: tokens, limits, how to choose each token
+``tokenizing.py``   tokens of a text and the prompt of a conversation, for who asks for them
+``plan.py``         checks a request against the model and plans it
 ``sampling.py``     chooses the next token of every request of a batch by its own settings
 ``capacity.py``     how large the batch and its cache may be
 ``classes.py``      which class of the library loads a model
@@ -19,9 +20,10 @@ Importing this package loads neither torch nor transformers; ``TransformersEngin
 ``single.py``       one request after another, for models that can't be batched
 ==================  =============================================================================
 
-What it shares with other local backends is one folder up: ``folder.py`` finds the model before
-anything heavy loads, ``precision.py`` has number formats and threads, ``progress.py`` the loading
-of weights, ``checks.py`` and ``text.py`` requests and answers.
+What it shares with other local backends is one folder up: ``local.py`` is the base of all,
+``folder.py`` finds the model before anything heavy loads, ``precision.py`` has number formats and
+threads, ``progress.py`` the loading of weights, ``checks.py`` and ``plan.py`` requests,
+``text.py``, ``logprobs.py`` and ``answering.py`` answers.
 """
 
 from byzer_lab.engines.transformers.engine import TransformersEngine

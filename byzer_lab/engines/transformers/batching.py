@@ -26,9 +26,9 @@ from transformers.generation.continuous_batching.model_runner import infer_max_s
 from transformers.generation.continuous_batching.requests import RequestStatus
 from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
 
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.engines.transformers.capacity import BatchSize
 from byzer_lab.engines.transformers.lora import Route
-from byzer_lab.engines.transformers.plan import GenerationPlan
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 from byzer_lab.errors import EngineDeadError, EngineError, describe
 

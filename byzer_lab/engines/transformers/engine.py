@@ -8,23 +8,18 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
-from byzer_lab.engines.answering import chunks_of, loading_errors, refuse_adapter
+from byzer_lab.engines.answering import chunks_of, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import find_model
-from byzer_lab.engines.text import AnswerText
+from byzer_lab.engines.local import NOT_LOADED, LocalEngine
+from byzer_lab.engines.plan import GenerationPlan, Recipe
 from byzer_lab.engines.transformers.parameters import Parameters, read_infer_params
-from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
+from byzer_lab.engines.transformers.plan import make_plan
 from byzer_lab.engines.transformers.quantization import wanted_format
+from byzer_lab.engines.transformers.tokenizing import TokenizerCalls
 from byzer_lab.errors import EngineError
 from byzer_lab.schema import ParameterInfo, describe_parameters
-from byzer_lab.types import (
-    Chunk,
-    GenerateRequest,
-    TemplateAnswer,
-    TemplateRequest,
-    TokenizeAnswer,
-    TokenizeRequest,
-)
+from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
     from byzer_lab.engines.transformers.loading import LoadedModel
@@ -44,7 +39,7 @@ class _Runner(Protocol):
     def close(self) -> None: ...
 
 
-class TransformersEngine:
+class TransformersEngine(TokenizerCalls, LocalEngine):
     """Hosts a chat model of the transformers library. See :class:`byzer_lab.engines.base.Engine`.
 
     Args:
@@ -56,7 +51,7 @@ class TransformersEngine:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._parameters = read_infer_params(config.infer_params)
         self._loaded: LoadedModel | None = None
         self._runner: _Runner | None = None
@@ -67,16 +62,6 @@ class TransformersEngine:
     def parameters(cls) -> list[ParameterInfo]:
         """See :class:`byzer_lab.engines.transformers.parameters.Parameters`."""
         return describe_parameters(Parameters)
-
-    def load(self, report: ReportProgress) -> None:
-        """Load the model and run a first, tiny request through it.
-
-        Raises:
-            InvalidRequestError: The path, a parameter or the model can't be used.
-            EngineError: Loading failed; the library's words are in the sentence.
-        """
-        with loading_errors(self._config.model_path):
-            self._load(report)
 
     def _load(self, report: ReportProgress) -> None:
         parameters = self._parameters
@@ -126,33 +111,11 @@ class TransformersEngine:
         loaded, runner = self._ready()
         refuse_adapter(request, self._parameters.adapters or ())
         plan = make_plan(request, loaded, runner.longest_request)
-        answer = AnswerText(loaded.decode, request.sampling.stop)
-        chunks = chunks_of(
-            runner.stream(plan),
-            answer,
-            end_tokens=plan.end_tokens,
-            input_tokens=len(plan.prompt),
-            notes=plan.notes,
-            text_of=loaded.text_of,
-        )
+        stops = request.sampling.stop
+        chunks = chunks_of(runner.stream(plan), plan, loaded, stops)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
-
-    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
-        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
-        loaded, _ = self._ready()
-        special = request.special_tokens
-        return TokenizeAnswer(loaded.tokenizer.encode(request.text, add_special_tokens=special))
-
-    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
-        """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
-        from byzer_lab.engines.transformers.prompt import render
-
-        loaded, _ = self._ready()
-        return TemplateAnswer(
-            render(request.messages, loaded.tokenizer, request.add_generation_prompt)
-        )
 
     async def close(self) -> None:
         """End the model's thread, fail what is running, and free the memory."""
@@ -160,9 +123,13 @@ class TransformersEngine:
         if runner is not None:
             await asyncio.to_thread(runner.close)
 
+    @property
+    def _tokenizer(self) -> Any:
+        return self._ready()[0].tokenizer
+
     def _ready(self) -> tuple[LoadedModel, _Runner]:
         if self._loaded is None or self._runner is None:
-            raise EngineError("The model is not loaded, or was shut down.")
+            raise EngineError(NOT_LOADED)
         return self._loaded, self._runner
 
     def _start_runner(self, loaded: LoadedModel, parameters: Parameters) -> tuple[_Runner, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe
+from byzer_lab.engines.plan import GenerationPlan, Recipe
 
 # top_k and top_p are looked up among this many likeliest tokens; sorting a whole vocabulary of
 # 150,000 at each step would cost more than a small model.

@@ -17,8 +17,8 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.engines.transformers.lora import Route
-from byzer_lab.engines.transformers.plan import GenerationPlan
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 from byzer_lab.errors import EngineError, describe
 

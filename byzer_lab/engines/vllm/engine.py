@@ -8,11 +8,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.engines.answering import chunks_of, loading_errors
+from byzer_lab.engines.answering import chunks_of
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import find_model
-from byzer_lab.engines.text import AnswerText
-from byzer_lab.engines.transformers.plan import GenerationPlan, Recipe, make_plan
+from byzer_lab.engines.local import NOT_LOADED, LocalEngine
+from byzer_lab.engines.plan import GenerationPlan, Recipe
+from byzer_lab.engines.transformers.plan import make_plan
+from byzer_lab.engines.transformers.tokenizing import TokenizerCalls
 from byzer_lab.engines.vllm.adapters import Adapter, choose_adapter, find_adapters
 from byzer_lab.engines.vllm.news import News
 from byzer_lab.engines.vllm.parameters import describe_parameters, read_parameters
@@ -20,21 +22,14 @@ from byzer_lab.engines.vllm.placement import ray_address
 from byzer_lab.engines.vllm.surroundings import Variables
 from byzer_lab.errors import EngineError
 from byzer_lab.schema import ParameterInfo
-from byzer_lab.types import (
-    Chunk,
-    GenerateRequest,
-    TemplateAnswer,
-    TemplateRequest,
-    TokenizeAnswer,
-    TokenizeRequest,
-)
+from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
     from byzer_lab.engines.transformers.loading import LoadedModel
     from byzer_lab.engines.vllm.runtime import Runtime
 
 
-class VLLMEngine:
+class VLLMEngine(TokenizerCalls, LocalEngine):
     """Hosts a model on vLLM. See :class:`byzer_lab.engines.base.Engine`.
 
     Args:
@@ -46,7 +41,7 @@ class VLLMEngine:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+        super().__init__(config)
         self._parameters = read_parameters(config.infer_params)
         self._adapters: dict[str, Adapter] = {}
         self._news: News | None = None
@@ -66,12 +61,11 @@ class VLLMEngine:
             InvalidRequestError: The path, a parameter or the model can't be used.
             EngineError: vLLM failed; its own error is in the sentence.
         """
-        with loading_errors(self._config.model_path):
-            try:
-                self._load(report)
-            except BaseException:
-                self._free()
-                raise
+        try:
+            super().load(report)
+        except BaseException:
+            self._free()
+            raise
 
     def _load(self, report: ReportProgress) -> None:
         source = find_model(self._config.model_path)
@@ -143,32 +137,11 @@ class VLLMEngine:
         loaded, runtime = self._ready()
         adapter = choose_adapter(request.adapter, self._adapters)
         plan = make_plan(request, loaded, None)
-        chunks = chunks_of(
-            runtime.stream(plan, adapter),
-            AnswerText(loaded.decode, request.sampling.stop),
-            end_tokens=plan.end_tokens,
-            input_tokens=len(plan.prompt),
-            notes=plan.notes,
-            text_of=loaded.text_of,
-        )
+        stops = request.sampling.stop
+        chunks = chunks_of(runtime.stream(plan, adapter), plan, loaded, stops)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
-
-    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
-        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
-        loaded, _ = self._ready()
-        special = request.special_tokens
-        return TokenizeAnswer(loaded.tokenizer.encode(request.text, add_special_tokens=special))
-
-    async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
-        """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
-        from byzer_lab.engines.transformers.prompt import render
-
-        loaded, _ = self._ready()
-        return TemplateAnswer(
-            render(request.messages, loaded.tokenizer, request.add_generation_prompt)
-        )
 
     async def close(self) -> None:
         """Fail what is running and end vLLM's processes."""
@@ -185,9 +158,13 @@ class VLLMEngine:
             news.close()
         multiprocessing.active_children()  # collects those that have ended
 
+    @property
+    def _tokenizer(self) -> Any:
+        return self._ready()[0].tokenizer
+
     def _ready(self) -> tuple[LoadedModel, Runtime]:
         if self._loaded is None or self._runtime is None:
-            raise EngineError("The model is not loaded, or was shut down.")
+            raise EngineError(NOT_LOADED)
         return self._loaded, self._runtime
 
 

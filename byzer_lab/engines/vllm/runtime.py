@@ -20,8 +20,8 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine import async_llm, exceptions
 
-from byzer_lab.engines.llama_cpp.sequence import Letter, Mailbox, deliver
-from byzer_lab.engines.transformers.plan import GenerationPlan
+from byzer_lab.engines.mailbox import Letter, Mailbox, deliver
+from byzer_lab.engines.plan import GenerationPlan
 from byzer_lab.engines.vllm.adapters import Adapter
 from byzer_lab.engines.vllm.news import News
 from byzer_lab.errors import (
