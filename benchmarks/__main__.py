@@ -25,6 +25,8 @@ BENCHMARKS = {
     "deploy": "a deployment on a warm cluster",
     "idle": "what an idle cluster uses",
     "transformers_engine": "continuous batching against one request at a time",
+    "llama_cpp_engine": "streams in one context against one at a time",
+    "vllm_streams": "64 streams through a deployment against vLLM in process",
 }
 
 
