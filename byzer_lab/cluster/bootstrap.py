@@ -60,6 +60,10 @@ def ray_environment() -> dict[str, str]:
     }
 
 
+ON_THE_HEAD = {"node:__internal_head__": 0.001}
+"""What Ray's head node alone has: no other node's loss may cost the gateway its address."""
+
+
 class Head:
     """An embedded Ray head on loopback, in a session of its own that outlives its starter."""
 
@@ -162,7 +166,13 @@ def start_actors(ray: Any, port: int, token: str) -> tuple[str, str]:
     from byzer_lab.gateway.actor import Gateway
     from byzer_lab.registry.actor import REGISTRY, Registry
 
-    options = {"lifetime": "detached", "num_cpus": 0, "max_restarts": -1, "max_concurrency": 1000}
+    options = {
+        "lifetime": "detached",
+        "num_cpus": 0,
+        "resources": ON_THE_HEAD,
+        "max_restarts": -1,
+        "max_concurrency": 1000,
+    }
     say(phase="starting the registry")
     registry = (
         ray.remote(Registry)

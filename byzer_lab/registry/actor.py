@@ -41,7 +41,8 @@ from byzer_lab.records import (
 )
 from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher
-from byzer_lab.registry.supervisor import Supervisor, finish
+from byzer_lab.registry.operations import finish
+from byzer_lab.registry.supervisor import Supervisor
 from byzer_lab.secrets import Redactor, resolve
 from byzer_lab.types import Sampling
 from byzer_lab.web import decode_body

@@ -30,10 +30,12 @@ from byzer_lab.records import (
 from byzer_lab.registry.autoscaler import Autoscaler
 from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher, WorkerProcess
+from byzer_lab.registry.operations import finish, show_progress
 from byzer_lab.secrets import Redactor
 from byzer_lab.types import Sampling
 
 AUTOSCALE_INTERVAL_S = 0.5
+WAITING_INTERVAL_S = 2.0
 LONGEST_BACKOFF_S = 30.0
 FAILED_STARTS_ALLOWED = 3
 """Replacements that may fail in a row, while no other worker is ready, until it is given up."""
@@ -239,14 +241,26 @@ class Supervisor:
         limit = self.record.spec.load_timeout_s
         ready = asyncio.ensure_future(self._ready[worker.id].wait())
         either: set[asyncio.Future[Any]] = {running, ready}
-        left = max(0.0, worker.created_at + limit - time.time())
-        ended, _ = await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        deadline = worker.created_at + limit
+        ended: set[asyncio.Future[Any]] = set()
+        while not ended and (left := deadline - time.time()) > 0:
+            step = min(left, WAITING_INTERVAL_S)
+            ended, _ = await asyncio.wait(either, timeout=step, return_when=asyncio.FIRST_COMPLETED)
+            if worker.state == "queued":
+                self._tell_what_it_waits_for(worker)
         ready.cancel()
         if not ended and worker.state not in ("ready", "draining"):
             raise DeployFailedError(
                 f"not ready after {limit:g} s (it was at: {worker.phase or worker.state}); give it "
                 "more time with load_timeout_s, or look at its log"
             )
+
+    def _tell_what_it_waits_for(self, worker: WorkerRecord) -> None:
+        """What the cluster has free changes while a worker waits for its place."""
+        phase = self._launcher.waiting_phase(self.record.spec)
+        if phase != worker.phase:
+            worker.phase = phase
+            self._refresh(save=False)
 
     def _replace(self, worker: WorkerRecord, failure: ByzerLabError, lived_s: float) -> None:
         self.record.replaced += 1
@@ -324,7 +338,7 @@ class Supervisor:
             if settled and not self._ending:
                 self._finish(None)
             else:
-                _show_progress(operation, record, ready)
+                show_progress(operation, record, ready)
                 self._journal.touch(operation, save=False)
         if self._journal.deployments.get(record.spec.name) is record:  # it may have a successor
             self._journal.touch(record, save=save)
@@ -353,24 +367,3 @@ class Supervisor:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._fail(f"the registry failed: {describe(error)}")
-
-
-def finish(operation: OperationRecord, error: ByzerLabError | None) -> None:
-    """Note how an operation ended."""
-    operation.finished_at = time.time()
-    if error is None:
-        operation.state, operation.phase, operation.progress = "succeeded", "", 1.0
-    else:
-        cancelled = isinstance(error, DeployCancelledError)
-        operation.state = "cancelled" if cancelled else "failed"
-        operation.error = error.to_wire()
-
-
-def _show_progress(operation: OperationRecord, record: DeploymentRecord, ready: int) -> None:
-    """Let an operation say what the slowest worker is at."""
-    coming = [w for w in record.workers if w.state not in ("ready", "draining")]
-    slowest = min(coming, key=lambda w: w.progress or 0.0, default=None)
-    operation.phase = (slowest and (slowest.phase or slowest.state)) or record.state
-    operation.progress = slowest.progress if slowest else None
-    if record.spec.workers > 1:
-        operation.phase += f" ({ready} of {record.spec.workers} workers ready)"

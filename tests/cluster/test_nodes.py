@@ -77,9 +77,9 @@ def test_workers_on_another_node(nodes: TwoNodes) -> None:
         for _ in stream:
             pass
     wait_until(lambda: session().gateway.state().cluster.nodes == 1)
-    wait_until(lambda: llm._record("far").state == "queued")
-    (phase,) = {worker.phase for worker in llm._record("far").workers}
-    assert phase == "waiting for 0.5 GPUs (0 of 0 free) and 0.1 second (0 of 0 free)"
+    waiting = "waiting for 0.5 GPUs (0 of 0 free) and 0.1 second (0 of 0 free)"
+    wait_until(lambda: {worker.phase for worker in llm._record("far").workers} == {waiting})
+    assert llm._record("far").state == "queued"
     llm.undeploy("far", force=True)
 
 
