@@ -9,7 +9,7 @@ Nothing heavy is imported and nothing is asked of the hub: the registry looks he
 ==================  =============================================================================
 """
 
-from byzer_lab.engines.families.choice import BY_TYPE, find_family, make_engine
+from byzer_lab.engines.families.choice import BY_TYPE, find_family, is_service, make_engine
 from byzer_lab.engines.families.detection import Detected, detect
 from byzer_lab.engines.families.table import Family, State, families
 
@@ -21,5 +21,6 @@ __all__ = [
     "detect",
     "families",
     "find_family",
+    "is_service",
     "make_engine",
 ]
