@@ -33,7 +33,10 @@ KINDS: tuple[tuple[type[ProviderError], re.Pattern[str]], ...] = (
             r"content_?(filter|policy|management)|data_?inspection|moderation|responsibleai|safety"
         ),
     ),
-    (ProviderAuthenticationError, re.compile(r"(invalid|incorrect)_?(api_?)?key|authenticat")),
+    (
+        ProviderAuthenticationError,
+        re.compile(r"(invalid|incorrect)_?(api_?)?key|api_key_invalid|authenticat"),
+    ),
     (ProviderRateLimitError, re.compile(r"rate_?limit|throttling|too_?many_?requests")),
     (ProviderUnavailableError, re.compile(r"overloaded|server_?busy")),
 )
@@ -57,6 +60,7 @@ def failure(
     kind: str = "",
     request_id: str = "",
     retry_after_s: float | None = None,
+    known: type[ProviderError] | None = None,
 ) -> ProviderError:
     """The error for what a provider said.
 
@@ -67,8 +71,9 @@ def failure(
         kind: Its own code, such as ``insufficient_quota``.
         request_id: Its name of the request.
         retry_after_s: Seconds after which it wants to be asked again.
+        known: Its class, where the provider's own code tells it.
     """
-    known = error_class(status, kind)
+    known = known or error_class(status, kind)
     words = " ".join(said.split())
     words = words if len(words) <= LONGEST_SAID else words[: LONGEST_SAID - 1] + "…"
     numbers = f" ({status})" if status else ""
@@ -108,6 +113,7 @@ def http_failure(
 ) -> ProviderError:
     """The error for a response whose status is none of success."""
     kind, said = read_refusal(body)
+    kind = f"{headers.get('x-amzn-errortype', '').partition(':')[0]} {kind}".strip()
     if 300 <= status < 400:
         said = f"it answers with a redirect to {headers.get('location', '?')}; set saas.base_url"
     return failure(
@@ -116,7 +122,7 @@ def http_failure(
         said,
         kind=kind,
         request_id=request_id(headers),
-        retry_after_s=retry_after_s(headers),
+        retry_after_s=retry_after_s(headers, body),
     )
 
 
@@ -143,6 +149,7 @@ def read_refusal(body: bytes | dict[str, Any]) -> tuple[str, str]:
     kinds = [_text(found, name) for name in ("type", "code", "status", "status_code", "error_code")]
     inner = found.get("innererror")
     kinds += [_text(inner, "code")] if isinstance(inner, dict) else []
+    kinds += [_text(one, "reason") for one in _dicts(found.get("details"))]  # Gemini's
     names = ("message", "error_msg", "status_msg", "msg", "Message")
     said = next((words for name in names if (words := _text(found, name))), "")
     return " ".join(kind for kind in kinds if kind), said or json.dumps(found, ensure_ascii=False)
@@ -153,6 +160,10 @@ def _text(found: Mapping[str, Any], name: str) -> str:
     return str(value) if isinstance(value, str | int) and value != "" else ""
 
 
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def _plain(body: bytes) -> str:
     """The words of a page."""
     text = body[: 20 * LONGEST_SAID].decode(errors="replace")
@@ -161,12 +172,26 @@ def _plain(body: bytes) -> str:
 
 def request_id(headers: Mapping[str, str]) -> str:
     """The provider's name of a request."""
-    names = ("x-request-id", "request-id", "apim-request-id", "x-dashscope-request-id")
+    names = (
+        "x-request-id",
+        "request-id",
+        "apim-request-id",
+        "x-dashscope-request-id",
+        "x-amzn-requestid",
+        "x-requestid",
+        "x-tt-logid",
+        "trace-id",
+    )
     return next((headers[name] for name in names if name in headers), "")
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds after which a provider wants to be asked again; ``None`` where it doesn't say."""
+def retry_after_s(headers: Mapping[str, str], body: bytes = b"") -> float | None:
+    """Seconds after which a provider wants to be asked again; ``None`` where it doesn't say.
+
+    Args:
+        headers: Of the response.
+        body: Of the response; Gemini says it there.
+    """
     if (value := _number(headers.get("retry-after-ms"))) is not None:
         return value / 1000
     after = headers.get("retry-after", "")
@@ -180,7 +205,10 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         if headers.get(f"x-ratelimit-remaining-{what}") == "0"
         and (wait := _duration(headers.get(f"x-ratelimit-reset-{what}", ""))) is not None
     ]
-    return max(waits, default=None)
+    if waits:
+        return max(waits)
+    said = re.search(rb'"retryDelay"\s*:\s*"([\d.]+)s"', body)
+    return float(said[1]) if said else None
 
 
 def _number(text: str | None) -> float | None:

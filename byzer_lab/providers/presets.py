@@ -23,6 +23,7 @@ class Model(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         name: As the provider has it; ``*`` at its end stands for anything.
         task: What it does.
         context: Tokens that prompt and answer may have together; ``None`` where not known.
+        max_output: Most tokens of an answer; ``None`` where not known.
         input_price: Public price of a million tokens of prompts; ``None`` where not known.
         output_price: Of a million tokens of answers.
         cached_price: Of a million tokens of prompts that the provider had kept.
@@ -33,6 +34,7 @@ class Model(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     name: str
     task: Task = "chat"
     context: int | None = None
+    max_output: int | None = None
     input_price: float | None = None
     output_price: float | None = None
     cached_price: float | None = None
