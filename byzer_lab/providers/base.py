@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import msgspec
 
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
-from byzer_lab.errors import EngineError, InvalidRequestError
+from byzer_lab.errors import EngineError, InvalidRequestError, ProviderError
 from byzer_lab.generation import check_generation
 from byzer_lab.providers.content import expanded
+from byzer_lab.providers.failures import failure, meaning, read_refusal
 from byzer_lab.providers.presets import Preset, Task, find_preset
 from byzer_lab.providers.settings import PREFIX, Settings, describe_settings, read_settings
 from byzer_lab.providers.table import provider_name
@@ -145,7 +146,9 @@ class Provider:
         from byzer_lab.providers.http import Http
 
         report(LoadProgress("preparing the connection"))
-        self._http = Http(self.type, self.settings, self.base_url, self._concurrency)
+        self._http = Http(
+            self.type, self.settings, self.base_url, self.preset.codes, self._concurrency
+        )
 
     @property
     def http(self) -> Http:
@@ -240,6 +243,15 @@ class Provider:
                 )
         return given
 
+    def refuse_logprobs(self, sampling: Sampling) -> None:
+        """Refuse a request for probabilities, where the provider tells none.
+
+        Raises:
+            InvalidRequestError: They were asked for.
+        """
+        if sampling.logprobs is not None:
+            raise InvalidRequestError(f"{self.type} tells no logprobs; leave them out.")
+
     def options(self, sampling: Sampling) -> dict[str, Any]:
         """The provider's own parameters that a caller set; ``model`` is not in it.
 
@@ -258,12 +270,24 @@ class Provider:
                 )
         return {**given, **extra}
 
+    def refusal(self, body: dict[str, Any], facts: ProviderFacts) -> ProviderError:
+        """The error for a refusal that came as an answer.
+
+        Args:
+            body: Which says what is wrong.
+            facts: Of the answer.
+        """
+        kind, said = read_refusal(body)
+        kind = meaning(kind, self.preset.codes)
+        return failure(self.type, 0, said, kind=kind, request_id=facts.request_id)
+
     def usage(
         self,
         facts: ProviderFacts,
         input_tokens: int,
         output_tokens: int,
         *,
+        model: str = "",
         cached_tokens: int = 0,
         reasoning_tokens: int = 0,
     ) -> Usage:
@@ -275,6 +299,7 @@ class Provider:
             output_tokens: All tokens generated, thoughts included.
             cached_tokens: Of the prompt's, those that the provider had kept.
             reasoning_tokens: Of those generated, thoughts.
+            model: Which one was asked, where it isn't the deployment's.
         """
         usage = Usage(
             input_tokens=input_tokens,
@@ -284,6 +309,6 @@ class Provider:
             provider=facts,
         )
         facts.model = facts.model or self.model
-        facts.cost = self.preset.cost(self.model, usage)
+        facts.cost = self.preset.cost(model or self.model, usage)
         facts.currency = self.preset.currency if facts.cost is not None else ""
         return usage

@@ -137,3 +137,8 @@ def read_question(messages: list[Message], known: Mapping[str, type]) -> dict[st
         if isinstance(value, bool) or not isinstance(value, (int, kind) if kind is float else kind):
             raise InvalidRequestError(f"{name} is {value!r}; it must be a {kind.__name__}.")
     return question
+
+
+def media_type_of(data: bytes) -> str:
+    """What kind of picture bytes are; ``image/png`` where it can't be told."""
+    return next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), "image/png")

@@ -5,7 +5,7 @@ Written from https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import NamedTuple
 
 
@@ -70,7 +70,7 @@ class EventReader:
             self._name = value.decode(errors="replace")
 
 
-async def events(blocks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+async def events(blocks: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
     """The events of a response's body."""
     reader = EventReader()
     async for block in blocks:

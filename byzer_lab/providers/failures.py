@@ -109,10 +109,23 @@ def error_class(status: int, kind: str) -> type[ProviderError]:
 
 
 def http_failure(
-    provider: str, status: int, headers: Mapping[str, str], body: bytes
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    codes: Mapping[str, str] | None = None,
 ) -> ProviderError:
-    """The error for a response whose status is none of success."""
+    """The error for a response whose status is none of success.
+
+    Args:
+        provider: Its ``saas/NAME``.
+        status: Of HTTP.
+        headers: Of the response.
+        body: Of the response.
+        codes: See :attr:`byzer_lab.providers.presets.Preset.codes`.
+    """
     kind, said = read_refusal(body)
+    kind = meaning(kind, codes or {})
     kind = f"{headers.get('x-amzn-errortype', '').partition(':')[0]} {kind}".strip()
     if 300 <= status < 400:
         said = f"it answers with a redirect to {headers.get('location', '?')}; set saas.base_url"
@@ -153,6 +166,11 @@ def read_refusal(body: bytes | dict[str, Any]) -> tuple[str, str]:
     names = ("message", "error_msg", "status_msg", "msg", "Message")
     said = next((words for name in names if (words := _text(found, name))), "")
     return " ".join(kind for kind in kinds if kind), said or json.dumps(found, ensure_ascii=False)
+
+
+def meaning(kind: str, codes: Mapping[str, str]) -> str:
+    """A provider's own codes, and behind them the words for those that are numbers."""
+    return " ".join([kind, *(codes[code] for code in kind.split() if code in codes)])
 
 
 def _text(found: Mapping[str, Any], name: str) -> str:

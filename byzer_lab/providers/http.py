@@ -22,7 +22,12 @@ import httpcore
 import httpx
 import msgspec
 
-from byzer_lab.errors import InvalidRequestError, ProviderError, ProviderUnavailableError
+from byzer_lab.errors import (
+    InvalidRequestError,
+    ProviderError,
+    ProviderQuotaError,
+    ProviderUnavailableError,
+)
 from byzer_lab.providers.failures import http_failure, request_id
 from byzer_lab.providers.settings import Settings
 from byzer_lab.types import ProviderFacts
@@ -153,13 +158,20 @@ class Http:
         provider: Its ``saas/NAME``, for messages.
         settings: Timeouts, retries, proxy, local address.
         base_url: Where it listens.
+        codes: What its codes mean; see :class:`byzer_lab.providers.presets.Preset`.
         connections: Kept open for the next request.
     """
 
     def __init__(
-        self, provider: str, settings: Settings, base_url: str, connections: int = 20
+        self,
+        provider: str,
+        settings: Settings,
+        base_url: str,
+        codes: Mapping[str, str] | None = None,
+        connections: int = 20,
     ) -> None:
         self._provider = provider
+        self._codes = codes or {}
         self._retries = settings.max_retries
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=connections)
         loopback = urlsplit(base_url).hostname in LOOPBACK
@@ -204,7 +216,7 @@ class Http:
                     first_byte_ms = (time.perf_counter() - started) * 1000
                     return response, _facts(response.headers, attempt, first_byte_ms)
                 known = await self._refusal(response)
-                again = _may_retry(response)
+                again = _may_retry(response) and not isinstance(known, ProviderQuotaError)
             wait = known.details.get("retry_after_s")
             if not again or attempt > self._retries or (wait or 0.0) > LONGEST_WAIT_S:
                 raise known
@@ -218,7 +230,9 @@ class Http:
                 if len(body) > LONGEST_REFUSAL:
                     break
         await response.aclose()
-        return http_failure(self._provider, response.status_code, response.headers, body)
+        return http_failure(
+            self._provider, response.status_code, response.headers, body, self._codes
+        )
 
     def _unreachable(self, error: httpx.HTTPError) -> ProviderUnavailableError:
         what = "can't be reached" if isinstance(error, NOT_SENT) else "did not answer"
@@ -238,7 +252,7 @@ def backoff_s(attempt: int) -> float:
 
 
 def _may_retry(response: httpx.Response) -> bool:
-    """Whether a refusal is worth another try; a used up quota is not."""
+    """Whether a refusal is worth another try; the provider's own word counts first."""
     wish = response.headers.get("x-should-retry")
     if wish in ("true", "false"):
         return bool(wish == "true")

@@ -12,6 +12,8 @@ import msgspec
 from byzer_lab.types import Usage
 
 FOLDER = Path(__file__).parent / "presets"
+SAME = {"official_openai": "openai", "offical_openai": "openai", "chatglm": "zhipu"}
+"""Further names of providers."""
 Task = Literal["chat", "embedding", "speech", "image"]
 MILLION = 1_000_000
 
@@ -54,6 +56,7 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         key_prefix: What stands before it there.
         model: Asked where a deployment names none; empty: it must.
         models: Known ones. Others can be asked as well.
+        models_of: Another preset that has the same ones.
         currency: Of the prices.
         prices_of: When the prices were public, such as ``2025-06``.
         sampling: Sampling parameters that it takes, by our names, and its own names for them.
@@ -61,6 +64,8 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         usage_option: It tells the usage of a stream when asked with ``stream_options``.
         images: It takes messages with pictures.
         batch: Most texts of one request for vectors.
+        codes: What its own codes mean, where they are numbers: a word of
+            :data:`byzer_lab.providers.failures.KINDS`.
         note: What to know before a deploy.
     """
 
@@ -72,6 +77,7 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     key_prefix: str = "Bearer "
     model: str = ""
     models: list[Model] = []
+    models_of: str = ""
     currency: str = "USD"
     prices_of: str = ""
     sampling: dict[str, str] = {}
@@ -79,6 +85,7 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     usage_option: bool = True
     images: bool = True
     batch: int = 16
+    codes: dict[str, str] = {}
     note: str = ""
 
     def find(self, model: str) -> Model | None:
@@ -106,4 +113,8 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 @functools.cache
 def find_preset(provider: str) -> Preset:
     """The preset of ``NAME`` in ``saas/NAME``."""
-    return msgspec.json.decode((FOLDER / f"{provider}.json").read_bytes(), type=Preset)
+    file = FOLDER / f"{SAME.get(provider, provider)}.json"
+    preset = msgspec.json.decode(file.read_bytes(), type=Preset)
+    if preset.models_of:
+        preset.models = find_preset(preset.models_of).models
+    return preset

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PREFIX = "saas/"
 PROVIDERS: dict[str, str] = {
     "azure_openai": "byzer_lab.providers.openai_wire:AzureOpenAI",
-    "baichuan": "byzer_lab.providers.openai_wire:OpenAIWire",
-    "chatglm": "byzer_lab.providers.openai_wire:OpenAIWire",
+    "baichuan": "byzer_lab.providers.openai_wire:Baichuan",
+    "chatglm": "byzer_lab.providers.openai_wire:ChatGLM",
     "deepseek": "byzer_lab.providers.openai_wire:OpenAIWire",
     "minimax": "byzer_lab.providers.openai_wire:MiniMax",
     "moonshot": "byzer_lab.providers.openai_wire:OpenAIWire",
