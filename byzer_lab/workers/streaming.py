@@ -41,7 +41,7 @@ async def timed(
     whole = False
     async with contextlib.aclosing(chunks):
         async for chunk in chunks:
-            if chunk.tokens:
+            if chunk.tokens or chunk.data:
                 first = first or time.perf_counter()
                 count(chunk.tokens)
             if chunk.finish_reason:

@@ -19,6 +19,9 @@ BY_TYPE: dict[str, str] = {family.type: family.engine for family in FAMILIES if 
 
 SERVICE = "saas/"
 """Begins the types of models that a provider serves, whatever the backend."""
+SERVICE_BACKEND = "saas"
+"""What such a deployment has as its backend."""
+SERVICE_CONCURRENCY = 64
 PROVIDERS = "byzer_lab.providers.table:make_provider"
 _READS_FOLDERS = ("transformers", "deepspeed")
 """Backends that load a folder with the transformers library."""
@@ -37,7 +40,7 @@ def make_engine(backend: str, config: EngineConfig) -> Engine:
             be loaded: its type is unknown or its family gone, it contradicts the folder, or the
             model brings code that nobody allowed to run.
     """
-    if is_service(config.pretrained_model_type):
+    if is_service(config.pretrained_model_type) and ":" not in backend:
         return find_engine(PROVIDERS)(config)
     name = backend_name(backend)
     if name not in BACKENDS:
