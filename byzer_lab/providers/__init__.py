@@ -1,6 +1,6 @@
 """Models of services, deployed like any other: each provider is an engine whose model is elsewhere.
 
-Nothing heavy is imported, and no vendor's library but boto3 for Bedrock.
+Nothing heavy is imported, and no vendor's library.
 
 ==================  =============================================================================
 ``table.py``        which class speaks to which provider: one line each
@@ -12,6 +12,10 @@ Nothing heavy is imported, and no vendor's library but boto3 for Bedrock.
 ``failures.py``     a provider's refusal as one of our errors
 ``events.py``       server-sent events
 ``content.py``      messages with pictures; questions that are JSON, for speech and pictures
+``speech.py``       pieces and media types of sounds
+``ending.py``       how an answer ended: whole, refused, cut off
+``again.py``        asking again where a refusal comes inside of an answer
+``aws.py``          signatures and frames of AWS
 ``openai_wire/``    OpenAI's wire format, which most providers speak
 ==================  =============================================================================
 

@@ -39,6 +39,7 @@ KINDS: tuple[tuple[type[ProviderError], re.Pattern[str]], ...] = (
     ),
     (ProviderRateLimitError, re.compile(r"rate_?limit|throttling|too_?many_?requests")),
     (ProviderUnavailableError, re.compile(r"overloaded|server_?busy")),
+    (ProviderRequestError, re.compile(r"\bbad_request\b")),
 )
 """What the codes of providers mean, where the HTTP status alone does not say it."""
 SENTENCES: dict[type[ProviderError], str] = {
@@ -60,7 +61,6 @@ def failure(
     kind: str = "",
     request_id: str = "",
     retry_after_s: float | None = None,
-    known: type[ProviderError] | None = None,
 ) -> ProviderError:
     """The error for what a provider said.
 
@@ -71,9 +71,8 @@ def failure(
         kind: Its own code, such as ``insufficient_quota``.
         request_id: Its name of the request.
         retry_after_s: Seconds after which it wants to be asked again.
-        known: Its class, where the provider's own code tells it.
     """
-    known = known or error_class(status, kind)
+    known = error_class(status, kind)
     words = " ".join(said.split())
     words = words if len(words) <= LONGEST_SAID else words[: LONGEST_SAID - 1] + "…"
     numbers = f" ({status})" if status else ""

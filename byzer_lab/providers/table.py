@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 PREFIX = "saas/"
 PROVIDERS: dict[str, str] = {
+    "aws_bedrock": "byzer_lab.providers.bedrock:Bedrock",
+    "azure": "byzer_lab.providers.azure_speech:AzureSpeech",
     "azure_openai": "byzer_lab.providers.openai_wire:AzureOpenAI",
     "baichuan": "byzer_lab.providers.openai_wire:Baichuan",
     "chatglm": "byzer_lab.providers.openai_wire:ChatGLM",
+    "claude": "byzer_lab.providers.claude:Claude",
     "deepseek": "byzer_lab.providers.openai_wire:OpenAIWire",
+    "gemini": "byzer_lab.providers.gemini:Gemini",
     "minimax": "byzer_lab.providers.openai_wire:MiniMax",
     "moonshot": "byzer_lab.providers.openai_wire:OpenAIWire",
     "offical_openai": "byzer_lab.providers.openai_wire:OpenAIWire",
@@ -28,7 +32,8 @@ PROVIDERS: dict[str, str] = {
     "qianwen": "byzer_lab.providers.openai_wire:OpenAIWire",
     "qianwen_vl": "byzer_lab.providers.openai_wire:OpenAIWire",
     "siliconflow": "byzer_lab.providers.openai_wire:OpenAIWire",
-    "sparkdesk": "byzer_lab.providers.openai_wire:SparkHTTP",
+    "sparkdesk": "byzer_lab.providers.sparkdesk:SparkDesk",
+    "volcengine": "byzer_lab.providers.volcengine:Volcengine",
     "yi": "byzer_lab.providers.openai_wire:OpenAIWire",
     "zhipu": "byzer_lab.providers.openai_wire:OpenAIWire",
 }

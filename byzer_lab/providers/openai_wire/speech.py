@@ -5,11 +5,12 @@ https://platform.openai.com/docs/api-reference/audio/createSpeech
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.errors import ProviderError
 from byzer_lab.providers.content import read_question
+from byzer_lab.providers.speech import MEDIA_TYPES, in_pieces, take_size
 from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
@@ -23,14 +24,6 @@ NAMES: dict[str, type] = {
     "chunk_size": int,
 }
 VOICE = "alloy"
-MEDIA_TYPES = {
-    "mp3": "audio/mpeg",
-    "wav": "audio/wav",
-    "opus": "audio/ogg",
-    "aac": "audio/aac",
-    "flac": "audio/flac",
-    "pcm": "audio/pcm",
-}
 
 
 async def speak(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[Chunk]:
@@ -38,7 +31,7 @@ async def speak(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[
     from byzer_lab.providers.http import Call
 
     question = read_question(engine.conversation(request), NAMES)
-    size = question.pop("chunk_size", None)
+    size = take_size(question)
     options = engine.options(request.sampling)
     sound = question.get("response_format", "mp3")
     body: dict[str, Any] = {
@@ -66,18 +59,3 @@ async def speak(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[
         if empty:
             raise ProviderError(f"{engine.type} sent no sound.", provider=engine.type)
         yield Chunk(finish_reason="stop", usage=engine.usage(answer.facts, 0, 0))
-
-
-async def in_pieces(blocks: AsyncIterator[bytes], size: int | None) -> AsyncIterator[bytes]:
-    """Bytes in pieces of one size, but for the last; as they come where none is given."""
-    held = b""
-    async for block in blocks:
-        held += block
-        while size and len(held) >= size:
-            yield held[:size]
-            held = held[size:]
-        if held and not size:
-            yield held
-            held = b""
-    if held:
-        yield held

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.providers.base import Provider
 from byzer_lab.providers.openai_wire.engine import OpenAIWire, WireSettings
+from byzer_lab.providers.settings import PREFIX
+from byzer_lab.providers.table import load_class
 from byzer_lab.schema import parameter
 
 AZURE_VERSION = "2024-10-21"
@@ -126,6 +131,17 @@ class MiniMax(OpenAIWire):
 
     settings_class = MiniMaxSettings
     settings: MiniMaxSettings
+
+    @classmethod
+    def choose(cls, name: str, infer_params: Mapping[str, Any]) -> type[Provider]:
+        """Speech, and the address of the old interface, have formats of their own."""
+        given = {key.removeprefix(PREFIX): str(value) for key, value in infer_params.items()}
+        if given.get("model", "").startswith("speech-"):
+            return load_class("byzer_lab.providers.minimax:MiniMaxSpeech")
+        url = given.get("api_url") or given.get("base_url") or ""
+        if url.rstrip("/").endswith("/chatcompletion_pro"):
+            return load_class("byzer_lab.providers.minimax:MiniMaxPro")
+        return cls
 
     def params(self) -> dict[str, str] | None:
         """The group."""
