@@ -134,6 +134,11 @@ class Provider:
         """What its model does."""
         return self.preset.task(self.model)
 
+    @property
+    def hint(self) -> str:
+        """What to say where the provider doesn't know an address."""
+        return ""
+
     def key_headers(self) -> dict[str, str]:
         """The header with the key."""
         key = self.need("api_key", self.preset.key)
@@ -147,7 +152,12 @@ class Provider:
 
         report(LoadProgress("preparing the connection"))
         self._http = Http(
-            self.type, self.settings, self.base_url, self.preset.codes, self._concurrency
+            self.type,
+            self.settings,
+            self.base_url,
+            self.preset.codes,
+            self._concurrency,
+            self.hint,
         )
 
     @property

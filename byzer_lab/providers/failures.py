@@ -113,6 +113,7 @@ def http_failure(
     headers: Mapping[str, str],
     body: bytes,
     codes: Mapping[str, str] | None = None,
+    hint: str = "",
 ) -> ProviderError:
     """The error for a response whose status is none of success.
 
@@ -122,10 +123,13 @@ def http_failure(
         headers: Of the response.
         body: Of the response.
         codes: See :attr:`byzer_lab.providers.presets.Preset.codes`.
+        hint: Said where the address is unknown.
     """
     kind, said = read_refusal(body)
     kind = meaning(kind, codes or {})
     kind = f"{headers.get('x-amzn-errortype', '').partition(':')[0]} {kind}".strip()
+    if status == 404 and hint:
+        said = f"{said.rstrip('.')}; {hint}"
     if 300 <= status < 400:
         said = f"it answers with a redirect to {headers.get('location', '?')}; set saas.base_url"
     return failure(

@@ -160,6 +160,7 @@ class Http:
         base_url: Where it listens.
         codes: What its codes mean; see :class:`byzer_lab.providers.presets.Preset`.
         connections: Kept open for the next request.
+        hint: Said where the provider doesn't know an address.
     """
 
     def __init__(
@@ -169,7 +170,9 @@ class Http:
         base_url: str,
         codes: Mapping[str, str] | None = None,
         connections: int = 20,
+        hint: str = "",
     ) -> None:
+        self._hint = hint
         self._provider = provider
         self._codes = codes or {}
         self._retries = settings.max_retries
@@ -220,7 +223,7 @@ class Http:
             wait = known.details.get("retry_after_s")
             if not again or attempt > self._retries or (wait or 0.0) > LONGEST_WAIT_S:
                 raise known
-            await asyncio.sleep(backoff_s(attempt) if wait is None else wait)
+            await pause(backoff_s(attempt) if wait is None else wait)
 
     async def _refusal(self, response: httpx.Response) -> ProviderError:
         body = b""
@@ -231,7 +234,12 @@ class Http:
                     break
         await response.aclose()
         return http_failure(
-            self._provider, response.status_code, response.headers, body, self._codes
+            self._provider,
+            response.status_code,
+            response.headers,
+            body,
+            self._codes,
+            self._hint,
         )
 
     def _unreachable(self, error: httpx.HTTPError) -> ProviderUnavailableError:
@@ -243,6 +251,11 @@ class Http:
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+
+async def pause(seconds: float) -> None:
+    """Wait between two tries."""
+    await asyncio.sleep(seconds)
 
 
 def backoff_s(attempt: int) -> float:
@@ -284,7 +297,7 @@ def _place(error: httpx.HTTPError) -> str:
 def _words(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.LocalProtocolError):
         return type(error).__name__  # its text may hold a header
-    return str(error) or type(error).__name__
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _transport(settings: Settings, limits: httpx.Limits) -> httpx.AsyncBaseTransport | None:

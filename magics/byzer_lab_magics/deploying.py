@@ -34,6 +34,12 @@ def family_types() -> Iterable[str]:
     return family_types()
 
 
+def _is_service(pretrained_model_type: str) -> bool:
+    from byzer_lab.engines.families import is_service  # with the engines' tables
+
+    return is_service(pretrained_model_type)
+
+
 _METAVARS = {
     "model_path": "PATH",
     "pretrained_model_type": "TYPE",
@@ -45,6 +51,8 @@ _METAVARS = {
 _PROPOSALS: dict[str, dict[str, Any]] = {
     "model_path": {
         "values": ("bundled",),
+        "required": True,
+        "needless": lambda values: _is_service(values.get("pretrained_model_type", "")),
         "shown_default": "required, but for models of providers",
     },
     "pretrained_model_type": {"more_values": family_types},
@@ -108,12 +116,6 @@ def deploy(shell: Any, options: dict[str, Any], body: str) -> None:
     )
 
 
-def _is_service(pretrained_model_type: str) -> bool:
-    from byzer_lab.engines.families import is_service  # with the engines' tables
-
-    return is_service(pretrained_model_type)
-
-
 def read_spec(options: dict[str, Any], body: str) -> DeploymentSpec:
     """What a cell asks for.
 
@@ -123,14 +125,12 @@ def read_spec(options: dict[str, Any], body: str) -> DeploymentSpec:
 
     Raises:
         InvalidRequestError: A value is out of its bounds.
-        UsageError: The body or a resource is not written as it must be, or the model is missing.
+        UsageError: The body or a resource is not written as it must be.
     """
-    if not options["model_path"] and not _is_service(options["pretrained_model_type"]):
-        raise UsageError(f"%llm_deploy: --model_path is missing; write {DEPLOY.forms[0]}.")
     infer_params, generation = split_generation(parse_parameters(body))
     fields = set(DeploymentSpec.__struct_fields__)
     spec = DeploymentSpec(
-        **{name: value for name, value in options.items() if name in fields},
+        **{name: value for name, value in options.items() if name in fields and value is not None},
         resources=_resources(options["resource"]),
         infer_params=infer_params,
         generation=read_sampling(generation),

@@ -106,12 +106,14 @@ class ScriptedServer:
     Attributes:
         seen: Requests that came.
         left: Set when a client closed its connection while it was held.
+        connections: How many were opened.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.seen: list[Seen] = []
         self.left = asyncio.Event()
+        self.connections = 0
         self._replies: list[Reply] = []
 
     def script(self, *replies: Reply) -> None:
@@ -131,6 +133,7 @@ class ScriptedServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
+        self.connections += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._one(reader, writer):
                 pass
@@ -151,7 +154,8 @@ class ScriptedServer:
             return self._reset(writer)
         fields = {"Content-Type": reply.content_type, **reply.headers}
         named = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        phrase = HTTPStatus(reply.status).phrase
+        known = reply.status in HTTPStatus.__members__.values()
+        phrase = HTTPStatus(reply.status).phrase if known else "Other"
         writer.write(f"HTTP/1.1 {reply.status} {phrase}\r\n{named}".encode())
         writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
         for piece in reply.pieces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,14 @@ class OpenAIWire(Provider):
         for path in PATHS:
             url = url.removesuffix(path)
         return url
+
+    @property
+    def hint(self) -> str:
+        """That an address usually has a version, where one was given without."""
+        given = self.settings.base_url
+        if not given or re.search(r"/v\d", given):
+            return ""
+        return f"saas.base_url is {given}, and such an address usually ends in /v1"
 
     @property
     def task(self) -> Any:
