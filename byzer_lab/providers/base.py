@@ -66,6 +66,7 @@ class Provider:
         if self.needs_key:
             self.need("api_key", self.preset.key)
         self.model = self._model()
+        self.check()
 
     @classmethod
     def choose(cls, name: str, infer_params: Mapping[str, Any]) -> type[Provider]:
@@ -106,6 +107,14 @@ class Provider:
                 parameter=parameter,
             )
         return value.strip()
+
+    def check(self) -> None:
+        """Refuse settings that don't go together, or are not enough; the address by default.
+
+        Raises:
+            InvalidRequestError: Something is missing.
+        """
+        _ = self.base_url
 
     def _model(self) -> str:
         model = self.settings.model or self.preset.model
@@ -243,7 +252,8 @@ class Provider:
         given: dict[str, Any] = {}
         for field in msgspec.structs.fields(Sampling):
             value = getattr(sampling, field.name)
-            if field.name in ("options", "logprobs") or value in (None, [], False):
+            unset = value is None or value is False or value == []  # 0 and 0.0 are set
+            if field.name in ("options", "logprobs") or unset:
                 continue
             if field.name in names:
                 given[names[field.name]] = value

@@ -14,6 +14,7 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import ImagePart, ImageUrl, Message, Part, TextPart
 
 PART_KEYS = {"type", "text", "image", "image_url", "detail"}
+KINDS = {str: "a text", int: "a whole number", float: "a number"}
 MAGIC = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -135,7 +136,7 @@ def read_question(messages: list[Message], known: Mapping[str, type]) -> dict[st
         if kind is None:
             raise InvalidRequestError(f"The question has an unknown name {name!r}; known: {names}.")
         if isinstance(value, bool) or not isinstance(value, (int, kind) if kind is float else kind):
-            raise InvalidRequestError(f"{name} is {value!r}; it must be a {kind.__name__}.")
+            raise InvalidRequestError(f"{name} is {value!r}; it must be {KINDS[kind]}.")
     return question
 
 

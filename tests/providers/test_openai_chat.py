@@ -204,7 +204,7 @@ async def test_the_name_of_the_limit(kind: str, model: str, name: str) -> None:
         (
             "saas/openai",
             question(options={"enable_search": True}),
-            "has no enable_search; it takes",
+            "has no enable_search",
         ),
         ("saas/openai", GenerateRequest("r", prompt="x"), "takes conversations, not prompts"),
         (

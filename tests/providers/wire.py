@@ -1,4 +1,4 @@
-"""What tests of OpenAI's wire format share: an engine on a scripted server, and pieces of answers."""
+"""What tests of OpenAI's wire format share: an engine on a scripted server, pieces of answers."""
 
 from __future__ import annotations
 
