@@ -59,7 +59,9 @@ class AzureSpeech(Provider):
         """Where the region listens."""
         if self.settings.base_url:
             return super().base_url.removesuffix(PATH)
-        return f"https://{self.settings.service_region}.tts.speech.microsoft.com"
+        region = self.settings.service_region
+        domain = "azure.cn" if region.startswith("china") else "microsoft.com"
+        return f"https://{region}.tts.speech.{domain}"
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """Speak the last message; see :meth:`byzer_lab.engines.base.Generates.generate`."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -77,9 +81,9 @@ async def test_the_signature_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
         assert names[1] == "accept;content-type;host;x-amz-date;x-amz-security-token"
         signed = {name: seen.headers[name] for name in ("accept", "content-type")}
         theirs = AWSRequest("POST", server.url + seen.target, headers=signed, data=seen.body)
-        keys = Credentials(PARAMS["saas__aws_access_key"], PARAMS["saas__aws_secret_key"], "temporary")
-        from datetime import datetime
-
+        keys = Credentials(
+            PARAMS["saas__aws_access_key"], PARAMS["saas__aws_secret_key"], "temporary"
+        )
         at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ")
         monkeypatch.setattr(auth, "get_current_datetime", lambda *_: at)
         auth.SigV4Auth(keys, "bedrock", "us-east-1").add_auth(theirs)
@@ -110,12 +114,8 @@ async def test_awss_own_library_sends_the_same() -> None:
         server.script(bedrock_reply(*bedrock_frames("Hi")))
         parts = [TextPart("What?"), ImagePart(ImageUrl(f"data:image/png;base64,{PNG}"))]
         await chunks(made, question(parts, max_tokens=7, top_k=3))
-        import base64
-        import json
-        from urllib.parse import urlsplit
-
+        picture = {"format": "png", "source": {"bytes": base64.b64decode(PNG)}}
         with pytest.raises(Enough):
-            picture = {"format": "png", "source": {"bytes": base64.b64decode(PNG)}}
             client.converse_stream(
                 modelId=PARAMS["saas__model"],
                 messages=[{"role": "user", "content": [{"text": "What?"}, {"image": picture}]}],

@@ -48,6 +48,12 @@ async def speaking(dialect: Dialect, **more: Any) -> AsyncIterator[tuple[Any, Sc
         yield found
 
 
+async def collect(made: Any, got: list[Chunk]) -> None:
+    """Keep what comes, also where it breaks off."""
+    async for chunk in made.generate(question()):
+        got.append(chunk)
+
+
 async def test_a_whole_answer(dialect: Dialect) -> None:
     async with speaking(dialect) as (made, server):
         server.script(dialect.whole(TEXT))
@@ -116,8 +122,7 @@ async def test_cut_off_in_the_middle(streaming: Dialect) -> None:
         server.script(reply)
         got: list[Chunk] = []
         with pytest.raises(ProviderUnavailableError, match="broke"):
-            async for chunk in made.generate(question()):
-                got.append(chunk)
+            await collect(made, got)
         whole = TEXT.encode()
         assert got
         assert whole.startswith(b"".join(chunk.data or chunk.text.encode() for chunk in got))

@@ -34,9 +34,7 @@ async def test_what_is_sent() -> None:
             Message("assistant", "Yes?"),
             Message("user", "Well."),
         ]
-        sampling = Sampling(
-            max_tokens=7, temperature=0.0, top_p=0.9, top_k=5, seed=3, stop=["END"]
-        )
+        sampling = Sampling(max_tokens=7, temperature=0.0, top_p=0.9, top_k=5, seed=3, stop=["END"])
         await chunks(made, GenerateRequest("r", turns, sampling=sampling))
         seen = server.only
         assert seen.target == "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"

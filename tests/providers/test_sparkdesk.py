@@ -49,10 +49,12 @@ def spark(**params: Any) -> Any:
 
 @contextlib.asynccontextmanager
 async def asked(path: str = "/v3.5/chat", **params: Any) -> AsyncIterator[tuple[Any, SparkServer]]:
-    async with spark_server() as server:
-        async with spark(**{"saas__gpt_url": server.url + path, **params}) as made:
-            made.load(lambda progress: None)
-            yield made, server
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(spark_server())
+        made = spark(**{"saas__gpt_url": server.url + path, **params})
+        await stack.enter_async_context(made)
+        made.load(lambda progress: None)
+        yield made, server
 
 
 @pytest.fixture(autouse=True)
