@@ -363,3 +363,27 @@ async def test_closed() -> None:
     await made.close()
     with pytest.raises(ProviderError, match="closed"):
         await chunks(made, question())
+
+
+async def test_through_a_proxy() -> None:
+    """The proxy connects to what it is told, and passes everything on."""
+    asked_for: list[str] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while block := await reader.read(65536):
+            writer.write(block)
+        writer.close()
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method, place, _ = (await reader.readuntil(b"\r\n\r\n")).decode().split(" ", 2)
+        asked_for.append(f"{method} {place}")
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        far_reader, far_writer = await asyncio.open_connection(*place.split(":"))
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+
+    async with await asyncio.start_server(proxy, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        async with asked(saas__proxies=f"http://127.0.0.1:{port}") as (made, server):
+            server.script(answer("Hi"))
+            assert await text(made) == "Hi"
+            assert asked_for == [f"CONNECT {urlsplit(server.url).netloc}"]
