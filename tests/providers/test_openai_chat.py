@@ -228,6 +228,10 @@ async def test_what_is_refused_before_anything_is_sent(
 async def test_values_that_ask_for_nothing_are_left_out() -> None:
     async with asked() as (made, server):
         server.script(streamed("A"))
+        await chunks(made, question(temperature=0.0))
+        assert server.only.json["temperature"] == 0.0
+        server.seen.clear()
+        server.script(streamed("A"))
         await chunks(made, question(top_k=-1, repetition_penalty=1.0, min_p=0.0))
         assert server.only.json.keys() == {"model", "messages", "stream", "stream_options"}
 
