@@ -46,14 +46,24 @@ def lab() -> Iterator[Runtime]:
 
 
 @contextlib.contextmanager
-def deployed(name: str, workers: int = 1, backend: str = COUNTING) -> Iterator[list[WorkerRecord]]:
-    """A deployment of an engine without a model, and its workers."""
+def deployed(
+    name: str, workers: int = 1, backend: str = COUNTING, **more: Any
+) -> Iterator[list[WorkerRecord]]:
+    """A deployment of an engine without a model, and its workers.
+
+    Args:
+        name: Of the deployment.
+        workers: How many.
+        backend: Its engine.
+        more: Further fields of its spec.
+    """
     gateway = session().gateway
     spec = DeploymentSpec(
         name=name,
         backend=backend,
         workers=workers,
         worker_concurrency=1000,
+        **more,
     )
     (*_, end) = gateway.watch(gateway.deploy(spec, secrets={}))
     assert end.state == "succeeded", end.error

@@ -125,6 +125,58 @@ class EngineDeadError(EngineError):
     code = "engine_dead"
 
 
+class ProviderError(EngineError):
+    """A provider failed, or what it answered can't be read.
+
+    Details: ``provider``, and where they are known ``status`` (the provider's), ``said`` (its own
+    words), ``kind`` (its own code), ``request_id`` and ``retry_after_s``.
+    """
+
+    code = "provider"
+    status = 502
+
+
+class ProviderAuthenticationError(ProviderError):
+    """The provider doesn't accept the key, or the key may not use the model."""
+
+    code = "provider_authentication"
+
+
+class ProviderQuotaError(ProviderError):
+    """The account has no money or quota left; waiting does not help."""
+
+    code = "provider_quota"
+    status = 402
+
+
+class ProviderRateLimitError(ProviderError):
+    """Too many requests or tokens in a time; ``retry_after_s`` says when to ask again."""
+
+    code = "provider_rate_limit"
+    status = 429
+
+
+class ContentFilterError(ProviderError):
+    """The provider refuses the question or the answer for what it says."""
+
+    code = "content_filter"
+    status = 400
+
+
+class ProviderRequestError(ProviderError):
+    """The provider refuses the request as wrong."""
+
+    code = "provider_request"
+    status = 400
+
+
+class ProviderUnavailableError(ProviderError):
+    """The provider can't be reached, is overloaded, or broke off."""
+
+    code = "provider_unavailable"
+    status = 503
+
+
 class DeployFailedError(ByzerLabError):
     """A deployment did not become ready; the engine's own error is in the sentence."""
 

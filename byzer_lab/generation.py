@@ -93,6 +93,30 @@ OFF: dict[str, tuple[Any, ...]] = {
 }
 """Byzer-LLM's names that no engine offers any more, and the values that ask for nothing."""
 
+PROVIDER_OPTIONS: tuple[str, ...] = (
+    "model",
+    "enable_search",
+    "enable_search_enhance",
+    "with_search_enhance",
+    "enable_thinking",
+    "reasoning_effort",
+    "response_format",
+    "penalty_score",
+    "response_prefix",
+    "glyph",
+    "user",
+    "voice",
+    "language",
+    "size",
+    "quality",
+    "style",
+)
+"""Names that some providers know and no local engine does; they travel in ``options``."""
+EXTRA = ("extra_request_params", "extra_body")
+"""A mapping that a provider gets as it is."""
+STREAMING = ("stream", "incremental_output")
+"""Names of the original that say how an answer is delivered, which here the call itself says."""
+
 
 def plain_name(name: str) -> str:
     """A parameter's name without the prefix ``gen.`` or ``generation.``."""
@@ -107,13 +131,16 @@ def read_sampling(given: Mapping[str, Any]) -> Sampling:
     Args:
         given: Names of :data:`GENERATION` or their aliases, each also with the prefix ``gen.`` or
             ``generation.``. Values may be texts, as SQL and the command line write them:
-            ``"0.1"``, ``"true"``, ``"a,b"`` for lists.
+            ``"0.1"``, ``"true"``, ``"a,b"`` for lists. Names of :data:`PROVIDER_OPTIONS` and
+            :data:`EXTRA` become ``options``.
 
     Raises:
         InvalidRequestError: An unknown name, a value that doesn't fit, or something that no
             engine offers, such as beam search.
     """
     plain = {plain_name(name): value for name, value in given.items()}
+    plain = {name: value for name, value in plain.items() if name not in STREAMING}
+    options = _options(plain)
     for name in OFF.keys() & plain.keys():
         value = plain.pop(name)
         if value is not None and value not in OFF[name]:
@@ -121,7 +148,19 @@ def read_sampling(given: Mapping[str, Any]) -> Sampling:
                 f"{name} is {value!r}, but no engine here searches among several answers; leave "
                 "it out, or ask several times with different seeds."
             )
-    return Sampling(**read_values(GENERATION, plain, OWNER))
+    return Sampling(**read_values(GENERATION, plain, OWNER), options=options)
+
+
+def _options(plain: dict[str, Any]) -> dict[str, Any]:
+    """Take what only providers know out of named parameters."""
+    own = {name: plain.pop(name) for name in PROVIDER_OPTIONS if plain.get(name) is not None}
+    extra: dict[str, Any] = {}
+    for name in EXTRA:
+        value = plain.pop(name, None)
+        if value is not None and not isinstance(value, dict):
+            raise InvalidRequestError(f"{name} is {value!r}; it must be a mapping.")
+        extra |= value or {}
+    return own | ({"extra": extra} if extra else {})
 
 
 def check_generation(sampling: Sampling) -> None:

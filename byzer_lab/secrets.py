@@ -16,6 +16,16 @@ from byzer_lab.errors import ByzerLabError, InvalidRequestError
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 HIDDEN = "******"
+_SECRET_NAME = re.compile(
+    r"(^|[._-])((api|access|secret|subscription)_?key|secret|password|passwd"
+    r"|(api|access|auth|bearer|session|hf)_?token)$|(^|\.)(key|token)$",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"(?<![\w-])(sk-[\w-]{16,}|(hf|gsk|ghp|gho|github_pat|xox[abp])[_-]\w{20,}|AKIA\w{16}"
+    r"|AIza[\w-]{30,}|bce-v3/\S{20,})|://[^/@\s]*:[^/@\s]+@"
+)
+"""How well-known services write their keys; and an address with a password in it."""
 SHORTEST_REDACTED = 4
 """A shorter value would be found in ordinary words."""
 
@@ -44,6 +54,46 @@ def collect(value: Any, environment: Mapping[str, str] = os.environ) -> dict[str
             f"(in a notebook: import os; os.environ[{missing[0]!r}] = getpass.getpass())."
         )
     return {name: environment[name] for name in references(value)}
+
+
+def names_secret(name: str) -> bool:
+    """Whether a parameter of that name holds a secret, such as ``saas.api_key``."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def looks_secret(value: str) -> bool:
+    """Whether a text is written as well-known services write their keys."""
+    return bool(_SECRET_VALUE.search(value))
+
+
+def conceal(infer_params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Put references in the place of secrets that are written down as they are.
+
+    Args:
+        infer_params: Of a deployment; secrets are told by the names of parameters, and by how
+            well-known services write their keys.
+
+    Returns:
+        A copy without such values, and the values by the names that now stand for them.
+    """
+    taken = references(infer_params)
+    values: dict[str, str] = {}
+
+    def hidden(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: hidden(f"{name}.{key}", item) for key, item in value.items()}
+        if isinstance(value, bool) or not isinstance(value, str | int) or references(value):
+            return value
+        text = str(value)
+        if not text or not (names_secret(name) or looks_secret(text)):
+            return value
+        variable = re.sub(r"\W", "_", name).upper()
+        while variable in taken or variable in values:
+            variable += "_"
+        values[variable] = text
+        return f"${{{variable}}}"
+
+    return {name: hidden(name, value) for name, value in infer_params.items()}, values
 
 
 def resolve(value: Any, secrets: Mapping[str, str]) -> Any:

@@ -9,7 +9,34 @@ from typing import Any, Literal
 
 import msgspec
 
-FinishReason = Literal["stop", "length", "cancelled"]
+FinishReason = Literal["stop", "length", "cancelled", "content_filter"]
+
+
+class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    """A text inside a turn."""
+
+    text: str
+
+
+class ImageUrl(msgspec.Struct, omit_defaults=True):
+    """Where a picture is.
+
+    Attributes:
+        url: An address, or the picture itself as a ``data:`` URI.
+        detail: How closely to look: ``low``, ``high`` or ``auto``.
+    """
+
+    url: str
+    detail: Literal["low", "high", "auto"] | None = None
+
+
+class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
+    """A picture inside a turn."""
+
+    image_url: ImageUrl
+
+
+Part = TextPart | ImagePart
 
 
 class Message(msgspec.Struct, omit_defaults=True):
@@ -17,11 +44,24 @@ class Message(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         role: ``system``, ``user``, ``assistant`` or ``tool``.
-        content: The text of the turn.
+        content: The text of the turn, or its parts in OpenAI's form.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str
+    content: str | list[Part]
+
+    @property
+    def text(self) -> str:
+        """Its text alone, the parts on lines of their own."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> list[ImageUrl]:
+        """Its pictures."""
+        parts = [] if isinstance(self.content, str) else self.content
+        return [part.image_url for part in parts if isinstance(part, ImagePart)]
 
 
 class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -43,6 +83,8 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
         logprobs: Tell each token's logarithmic probability, and those of so many likeliest tokens
             at its place; 0 tells the chosen token's alone. Probabilities are the model's own,
             before penalties and temperature.
+        options: What only one provider knows, by its own names; see
+            :data:`byzer_lab.generation.PROVIDER_OPTIONS`. Local engines refuse them.
 
     The help and bounds of each are in :mod:`byzer_lab.generation`.
     """
@@ -60,6 +102,7 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     stop_token_ids: list[int] = []
     ignore_eos: bool = False
     logprobs: int | None = None
+    options: dict[str, Any] = {}
 
 
 class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -84,6 +127,30 @@ class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=
     max_total_tokens: int | None = None
 
 
+class ProviderFacts(msgspec.Struct, omit_defaults=True):
+    """What a provider says of one answer.
+
+    Attributes:
+        request_id: Its name of the request, for its support.
+        model: The model that answered, as it names it.
+        finish_reason: In its own word.
+        latency_ms: Its own processing time; 0 where it tells none.
+        first_byte_ms: From sending the request to the head of the response.
+        attempts: How often it was asked.
+        cost: Estimated price of the request; ``None`` where the price is not known.
+        currency: Of ``cost``, such as ``USD``.
+    """
+
+    request_id: str = ""
+    model: str = ""
+    finish_reason: str = ""
+    latency_ms: float = 0.0
+    first_byte_ms: float = 0.0
+    attempts: int = 1
+    cost: float | None = None
+    currency: str = ""
+
+
 class Usage(msgspec.Struct):
     """Counts and times of one answer. All times are milliseconds.
 
@@ -93,6 +160,9 @@ class Usage(msgspec.Struct):
         queue_ms: Waited for a slot of the worker.
         first_token_ms: From the arrival at the worker to the first token.
         total_ms: From the arrival at the worker to the last token.
+        cached_tokens: Of the prompt's tokens, those that a provider had kept and charges less for.
+        reasoning_tokens: Of the generated tokens, those that are not part of the answer.
+        provider: What a provider says of the answer; ``None`` from local engines.
     """
 
     input_tokens: int = 0
@@ -100,6 +170,9 @@ class Usage(msgspec.Struct):
     queue_ms: float = 0.0
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    provider: ProviderFacts | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -112,7 +185,7 @@ class TokenLogprob(msgspec.Struct, omit_defaults=True):
     """A token and its logarithmic probability.
 
     Attributes:
-        token: Its number.
+        token: Its number; -1 from a provider, which tells texts only.
         text: Its text; a token may be part of a character, which is then U+FFFD.
         logprob: Natural logarithm of its probability.
         top: The likeliest tokens at its place, likeliest first; empty when none were asked for.
@@ -129,6 +202,9 @@ class Chunk(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         text: New text (a delta, never cumulative).
+        reasoning: New text of what the model thinks before it answers; not part of the answer.
+        data: New bytes of a sound, or one whole picture; base64 in JSON.
+        media_type: Of ``data``, such as ``audio/mpeg`` or ``image/png``.
         tokens: How many tokens this piece stands for.
         logprobs: One for each of these tokens, where they were asked for.
         finish_reason: Set on the last chunk only.
@@ -137,6 +213,9 @@ class Chunk(msgspec.Struct, omit_defaults=True):
     """
 
     text: str = ""
+    reasoning: str = ""
+    data: bytes = b""
+    media_type: str = ""
     tokens: int = 0
     logprobs: list[TokenLogprob] = []
     finish_reason: FinishReason | None = None

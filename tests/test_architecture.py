@@ -37,6 +37,7 @@ GROUND = {
 ROOMS: dict[str, set[str]] = {
     "bundled": set(),
     "engines": set(),
+    "providers": {"engines"},
     "workers": {"engines", "bundled"},
     "registry": {"workers", "engines"},
     "gateway": set(),
@@ -44,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     "client": {"cluster"},
     "cli": {"client", "cluster"},
     "jupyter": {"cluster"},
-    "widgets": {"client", "cluster", "engines", "bundled"},
+    "widgets": {"client", "cluster", "engines", "providers", "bundled"},
     "magics": {"client", "cluster", "engines", "widgets"},
 }
 """What each room may import beside the ground, itself and the version."""
@@ -62,7 +63,10 @@ PLACES: dict[str, set[str]] = {
     "sqlite3": {"registry"},
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
-    "httpx": {"client", "cluster", "engines", "jupyter"},
+    "httpx": {"client", "cluster", "engines", "jupyter", "providers"},
+    "boto3": {"providers"},
+    "botocore": {"providers"},
+    "websockets": {"providers"},
     "jupyter_server": {"jupyter"},
     "tornado": {"jupyter"},
     "IPython": {"magics"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
@@ -78,7 +79,8 @@ class ChatCalls(Settings):
             llm_config: As in :meth:`chat_oai`.
 
         Yields:
-            Pairs of text and :class:`SingleOutputMeta`, which also add up like texts.
+            Pairs of text and :class:`SingleOutputMeta`, which also add up like texts. Of a model
+            that speaks or draws: pairs of new bytes and meta, whatever ``delta_mode`` is.
         """
         name, request = self._request(conversations, model, llm_config, role_mapping)
         pieces = _Pieces(name, request, delta_mode)
@@ -147,18 +149,24 @@ class ChatCalls(Settings):
         pin = self._pins.get("chat")
         for chunk in self._session.data_plane.stream(model, request, pin):
             item = pieces.next(chunk)
-        return self._response(model, request, item)
+        return self._response(model, request, item, pieces)
 
-    def _response(self, model: str, request: GenerateRequest, last: StreamItem) -> LLMResponse:
+    def _response(
+        self, model: str, request: GenerateRequest, last: StreamItem, pieces: _Pieces
+    ) -> LLMResponse:
         """The whole answer; one that is not whole has raised, so there is a last item."""
         asked = {"messages": msgspec.to_builtins(request.messages)}
         if request.prompt is not None:
             asked = {"prompt": request.prompt}
         template = self._of(model).template
         clean = template.clean_func if template else None
-        return LLMResponse(
-            output=clean(last[0]) if clean else last[0], input=asked, metadata=last[1].metadata
-        )
+        output, metadata = last[0], dict(last[1].metadata)
+        if files := pieces.files:
+            output = files[0]
+            metadata |= {"images": files} if len(files) > 1 else {}
+        elif clean:
+            output = clean(output)
+        return LLMResponse(output=output, input=asked, metadata=metadata)
 
     async def _whole_answers(
         self, data_plane: DataPlane, calls: list[tuple[str, GenerateRequest]]
@@ -171,7 +179,7 @@ class ChatCalls(Settings):
             async with at_once, contextlib.aclosing(chunks):
                 async for chunk in chunks:
                     item = pieces.next(chunk)
-            return self._response(model, request, item)
+            return self._response(model, request, item, pieces)
 
         tasks = [asyncio.create_task(answer(*call)) for call in calls]
         try:
@@ -190,13 +198,22 @@ class _Pieces:
         self._request_id = request.request_id
         self._delta_mode = delta_mode
         self._text = ""
+        self._reasoning = ""
+        self._media_type = ""
         self._tokens = 0
         self._logprobs: list[TokenLogprob] = []
+        self._data: list[bytes] = []
 
     def next(self, chunk: Chunk) -> StreamItem:
         self._tokens += chunk.tokens
         self._logprobs += chunk.logprobs
-        meta = SingleOutputMeta(generated_tokens_count=self._tokens)
+        self._reasoning += chunk.reasoning
+        self._media_type = chunk.media_type or self._media_type
+        meta = SingleOutputMeta(
+            generated_tokens_count=self._tokens,
+            reasoning=self._reasoning,
+            media_type=self._media_type,
+        )
         if chunk.usage and chunk.finish_reason:
             meta.finish_reason = chunk.finish_reason
             meta.input_tokens_count = chunk.usage.input_tokens
@@ -204,7 +221,21 @@ class _Pieces:
             meta.metadata = metadata_of(
                 self._model, self._request_id, chunk.finish_reason, chunk.usage, self._logprobs
             )
+            if self._reasoning:
+                meta.metadata["reasoning"] = self._reasoning
+            if self._media_type:
+                meta.metadata["media_type"] = self._media_type
+        if self._media_type:
+            if chunk.data:
+                self._data.append(chunk.data)
+            return StreamItem(chunk.data, meta)
         if self._delta_mode:
             return StreamItem(chunk.text, meta)
         self._text += chunk.text
         return StreamItem(self._text, meta)
+
+    @property
+    def files(self) -> list[str]:
+        """The sound, or each picture, as base64."""
+        whole = self._data if self._media_type.startswith("image/") else [b"".join(self._data)]
+        return [base64.b64encode(data).decode() for data in whole if data]

@@ -20,6 +20,7 @@ from byzer_lab.records import (
     Route,
     StateSnapshot,
 )
+from byzer_lab.secrets import conceal
 from byzer_lab.types import Sampling
 
 T = TypeVar("T")
@@ -62,11 +63,13 @@ class GatewayClient:
         """Begin a deployment.
 
         Args:
-            spec: What to deploy.
+            spec: What to deploy. A secret that is written down in it is sent among the secrets.
             secrets: Values of its ``${NAME}`` references.
             replace: Take down a deployment of that name that was made differently.
         """
-        body = {"spec": spec, "secrets": secrets, "replace": replace}
+        infer_params, written = conceal(spec.infer_params)
+        spec = msgspec.structs.replace(spec, infer_params=infer_params)
+        body = {"spec": spec, "secrets": {**secrets, **written}, "replace": replace}
         return self._call("POST", "/api/deployments", OperationRecord, json=body)
 
     def undeploy(self, name: str, *, force: bool = False) -> OperationRecord:

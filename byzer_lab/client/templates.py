@@ -61,11 +61,15 @@ def _turn(message: Message, role_mapping: RoleMapping) -> str:
             f"{', '.join(KEYS)}."
         )
     word = role_mapping.get(key) or ""
+    if message.images:
+        raise InvalidRequestError(
+            "A prompt template has no place for pictures; leave the template out, or the images."
+        )
     write = role_mapping.get(f"{key}_func")
     if write is None:
-        return word + message.content
+        return word + message.text
     takes_word = len(inspect.signature(write).parameters) > 1
-    text: str = write(word, message.content) if takes_word else write(message.content)
+    text: str = write(word, message.text) if takes_word else write(message.text)
     return text
 
 

@@ -43,14 +43,20 @@ class LLMResponse:
     """An answer.
 
     Attributes:
-        output: The text; of ``emb`` the vector, of ``emb_rerank`` pairs with their scores.
+        output: The text; of ``emb`` the vector, of ``emb_rerank`` pairs with their scores; of a
+            model that speaks or draws, the sound or the picture as base64.
         input: What was asked.
         metadata: ``request_id``, ``model``, ``finish_reason``, ``input_tokens_count``,
             ``generated_tokens_count``, ``time_cost`` (ms), ``first_token_time`` (ms),
             ``queue_time`` (ms) and ``speed`` (tokens per second); of ``emb`` and ``emb_rerank``
             also ``truncated``. Where ``logprobs`` were asked for: ``logprobs``, a dict for each
             token with ``token``, ``text``, ``logprob`` and ``top``, and ``prob``, the sum of their
-            logarithmic probabilities.
+            logarithmic probabilities. Of a model that thinks first: ``reasoning``, what it thought,
+            and ``reasoning_tokens_count``. Of a provider: ``provider_request_id``,
+            ``provider_model``, ``provider_latency`` (ms, its own), ``provider_first_byte`` (ms),
+            ``provider_attempts``, ``cached_tokens_count``, and ``cost`` with ``currency`` where
+            the public price is known. Of a sound or a picture: ``media_type``, and ``images``, all
+            of them as base64 where there are several.
     """
 
     output: Any
@@ -67,31 +73,38 @@ class SingleOutputMeta:
         generated_tokens_count: Tokens generated so far.
         finish_reason: Set with the last piece.
         metadata: As in :class:`LLMResponse`; filled with the last piece.
+        reasoning: What the model has thought so far before it answers.
+        media_type: Of a sound or a picture, such as ``audio/mpeg``.
     """
 
     input_tokens_count: int = 0
     generated_tokens_count: int = 0
     finish_reason: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    reasoning: str = ""
+    media_type: str = ""
 
 
-class StreamItem(tuple[str, SingleOutputMeta]):
-    """A piece of a streamed answer: the pair ``(text, meta)`` that also adds up like its text."""
+class StreamItem(tuple[Any, SingleOutputMeta]):
+    """A piece of a streamed answer: the pair ``(text, meta)`` that also adds up like its text.
+
+    Of a sound or a picture the first of the pair are new bytes.
+    """
 
     __slots__ = ()
 
-    def __new__(cls, text: str, meta: SingleOutputMeta) -> StreamItem:
+    def __new__(cls, content: str | bytes, meta: SingleOutputMeta) -> StreamItem:
         """Make the pair."""
-        return super().__new__(cls, (text, meta))
+        return super().__new__(cls, (content, meta))
 
     def __add__(self, other: Any) -> Any:
-        return self[0] + other if isinstance(other, str) else super().__add__(other)
+        return self[0] + other if isinstance(other, str | bytes) else super().__add__(other)
 
-    def __radd__(self, other: str) -> str:
+    def __radd__(self, other: Any) -> Any:
         return other + self[0]
 
     def __str__(self) -> str:
-        return self[0]
+        return str(self[0])
 
 
 def metadata_of(
@@ -113,6 +126,20 @@ def metadata_of(
         "queue_time": usage.queue_ms,
         "speed": usage.tokens_per_second,
     }
+    if usage.reasoning_tokens:
+        metadata["reasoning_tokens_count"] = usage.reasoning_tokens
+    if (facts := usage.provider) is not None:
+        metadata |= {
+            "provider_request_id": facts.request_id,
+            "provider_model": facts.model,
+            "provider_finish_reason": facts.finish_reason,
+            "provider_latency": facts.latency_ms,
+            "provider_first_byte": facts.first_byte_ms,
+            "provider_attempts": facts.attempts,
+            "cached_tokens_count": usage.cached_tokens,
+        }
+        if facts.cost is not None:
+            metadata |= {"cost": facts.cost, "currency": facts.currency}
     if logprobs:
         metadata["prob"] = sum(token.logprob for token in logprobs)
         metadata["logprobs"] = msgspec.to_builtins(logprobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
 from byzer_lab.generation import check_generation
-from byzer_lab.types import GenerateRequest, Sampling
+from byzer_lab.types import GenerateRequest, Message, Sampling
 
 
 def check_sampling(sampling: Sampling, vocabulary: int) -> None:
@@ -18,6 +18,10 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
         InvalidRequestError: Names the value and its bounds.
     """
     check_generation(sampling)
+    if sampling.options:
+        raise InvalidRequestError(
+            f"{', '.join(sampling.options)}: only models of providers take that; leave it out."
+        )
     if "" in sampling.stop:
         raise InvalidRequestError("stop holds an empty text; each stop text needs a character.")
     for token in sampling.stop_token_ids:
@@ -25,6 +29,20 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
             raise InvalidRequestError(
                 f"stop_token_ids holds {token}; this model's tokens are 0 to {vocabulary - 1}."
             )
+
+
+def text_turns(messages: list[Message]) -> list[dict[str, str]]:
+    """A conversation as chat templates take it.
+
+    Raises:
+        InvalidRequestError: There is a picture in it.
+    """
+    if any(message.images for message in messages):
+        raise InvalidRequestError(
+            "This model reads text and can't see pictures; leave the images out, or ask a model "
+            "that sees."
+        )
+    return [{"role": message.role, "content": message.text} for message in messages]
 
 
 def fit_answer(request: GenerateRequest, input_tokens: int, window: int) -> int:

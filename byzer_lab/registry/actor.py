@@ -18,7 +18,12 @@ import msgspec
 
 from byzer_lab.engines import BACKENDS, backend_name
 from byzer_lab.engines.base import EngineConfig
-from byzer_lab.engines.families import make_engine
+from byzer_lab.engines.families import (
+    SERVICE_BACKEND,
+    SERVICE_CONCURRENCY,
+    is_service,
+    make_engine,
+)
 from byzer_lab.errors import (
     ByzerLabError,
     ClusterError,
@@ -43,7 +48,7 @@ from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher
 from byzer_lab.registry.operations import finish
 from byzer_lab.registry.supervisor import Supervisor
-from byzer_lab.secrets import Redactor, resolve
+from byzer_lab.secrets import Redactor, conceal, resolve
 from byzer_lab.types import Sampling
 from byzer_lab.web import decode_body
 
@@ -130,14 +135,17 @@ class Registry:
     async def deploy(self, body: bytes) -> OperationRecord:
         """Begin a deployment; see ``POST /api/deployments``."""
         request = decode_body(body, DeployBody)
-        spec, name = _completed(request.spec), request.spec.name
-        _check_engine(spec, request.secrets)
+        infer_params, written = conceal(request.spec.infer_params)
+        secrets = {**request.secrets, **written}
+        asked = msgspec.structs.replace(request.spec, infer_params=infer_params)
+        spec, name = _completed(asked), asked.name
+        _check_engine(spec, secrets)
         existing = self._journal.deployments.get(name)
         if existing and existing.state not in ("failed", "draining"):
             same = spec == msgspec.structs.replace(
                 existing.spec, workers=spec.workers, generation=spec.generation
             )
-            if same and self._journal.secrets(name) == request.secrets:
+            if same and self._journal.secrets(name) == secrets:
                 return self._as_wanted(existing, spec)
             if not request.replace:
                 raise ConflictError(
@@ -147,9 +155,9 @@ class Registry:
         self._launcher.check_fit(spec)
         operation = self._new_operation("deploy", name)
         if existing:
-            self._spawn(self._replace(spec, request.secrets, operation), operation)
+            self._spawn(self._replace(spec, secrets, operation), operation)
         else:
-            self._begin(spec, request.secrets, operation)
+            self._begin(spec, secrets, operation)
         return operation
 
     async def _replace(
@@ -380,9 +388,12 @@ class Registry:
 def _completed(spec: DeploymentSpec) -> DeploymentSpec:
     """A checked spec with the backend's own name and concurrency filled in."""
     spec.check()
-    backend = backend_name(spec.backend)
-    known = BACKENDS.get(backend)
-    own = known.concurrency if known else DEFAULT_CONCURRENCY
+    if is_service(spec.pretrained_model_type) and ":" not in spec.backend:
+        backend, own = SERVICE_BACKEND, SERVICE_CONCURRENCY
+    else:
+        backend = backend_name(spec.backend)
+        known = BACKENDS.get(backend)
+        own = known.concurrency if known else DEFAULT_CONCURRENCY
     check_generation(spec.generation)
     most = spec.max_workers
     return msgspec.structs.replace(

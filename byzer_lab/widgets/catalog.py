@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from byzer_lab.engines import find_engine
 from byzer_lab.engines.base import Engine, EngineConfig
-from byzer_lab.engines.families import families, make_engine
+from byzer_lab.engines.families import families, is_service, make_engine
 from byzer_lab.errors import ByzerLabError
+from byzer_lab.providers.table import PREFIX, PROVIDERS, find_provider
 from byzer_lab.schema import ParameterInfo
 
 AUTO = "custom/auto"
 BASIC = (
+    "api_key",
+    "model",
+    "base_url",
     "max_model_len",
     "n_ctx",
     "dtype",
@@ -30,15 +34,18 @@ BASIC = (
 
 def family_types() -> list[str]:
     """The values of ``pretrained_model_type`` that can be served; the one that detects it first."""
-    return sorted((f.type for f in families() if f.served), key=lambda name: (name != AUTO, name))
+    local = sorted((f.type for f in families() if f.served), key=lambda name: (name != AUTO, name))
+    return [*local, *(f"{PREFIX}{name}" for name in sorted(PROVIDERS))]
 
 
 def engine_of(backend: str, pretrained_model_type: str, model_path: str) -> type[Engine]:
     """The class that would run a model; a type or a folder that is refused gets the backend's own.
 
     Raises:
-        InvalidRequestError: There is no such backend.
+        InvalidRequestError: There is no such backend, or no such provider.
     """
+    if is_service(pretrained_model_type):
+        return find_provider(pretrained_model_type)
     config = EngineConfig(model_path, pretrained_model_type, {}, 1)
     try:
         return type(make_engine(backend, config))

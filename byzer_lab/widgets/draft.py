@@ -8,12 +8,12 @@ from typing import Any
 
 from byzer_lab.deployment import SETTINGS
 from byzer_lab.engines.base import EngineConfig
-from byzer_lab.engines.families import make_engine
+from byzer_lab.engines.families import is_service, make_engine
 from byzer_lab.errors import ByzerLabError, InvalidRequestError, describe
 from byzer_lab.generation import GENERATION, read_sampling
 from byzer_lab.records import BackendRecord, ClusterRecord, DeploymentSpec
 from byzer_lab.schema import ParameterInfo
-from byzer_lab.secrets import collect, references
+from byzer_lab.secrets import collect, references, resolve
 from byzer_lab.widgets.model_path import look
 from byzer_lab.widgets.references import refusal
 
@@ -156,7 +156,9 @@ def _check_name(draft: Draft, world: World, checked: Checked) -> None:
 
 def _check_model(draft: Draft, world: World, checked: Checked) -> None:
     path, backend = draft.setting("model_path"), draft.setting("backend")
-    if not path:
+    if is_service(draft.setting("pretrained_model_type")):
+        checked.notes["model_path"] = "The model is the provider's; this stays empty."
+    elif not path:
         checked.problems["model_path"] = "Give a folder, a hub id such as org/name, or bundled."
     elif "model_path" not in checked.problems:
         seen = look(path, backend, local=world.local)
@@ -188,7 +190,10 @@ def _check_room(spec: DeploymentSpec, world: World, checked: Checked) -> None:
 
 def _check_engine(draft: Draft, infer_params: dict[str, Any], checked: Checked) -> None:
     """Let the engine say what can't be seen by looking at one field."""
-    known = {name: value for name, value in infer_params.items() if not references(value)}
+    if is_service(draft.setting("pretrained_model_type")):  # which wants to see that keys are there
+        known = resolve(infer_params, collect(infer_params))
+    else:
+        known = {name: value for name, value in infer_params.items() if not references(value)}
     said, parameter = _refusal_of(draft, known)
     if not said:
         return

@@ -77,7 +77,7 @@ def _given(spec: DeploymentSpec) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if name == "model_path" or value != SETTINGS[name].default
+        if (name == "model_path" and value) or value != SETTINGS[name].default
     }
 
 

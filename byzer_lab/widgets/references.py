@@ -7,18 +7,7 @@ from __future__ import annotations
 
 import re
 
-from byzer_lab.secrets import REFERENCE
-
-_SECRET_NAME = re.compile(r"(^|[._-])(api_?key|key|token|secret|password|passwd)$", re.IGNORECASE)
-_KEY = re.compile(
-    r"(?<![\w-])(sk-[\w-]{16,}|(hf|gsk|ghp|gho|github_pat|xox[abp])[_-]\w{20,}|AKIA\w{16}|AIza[\w-]{30,})"
-)
-"""How well-known services write their keys."""
-
-
-def names_secret(name: str) -> bool:
-    """Whether a parameter of that name holds a secret, such as ``hf_token``."""
-    return bool(_SECRET_NAME.search(name))
+from byzer_lab.secrets import REFERENCE, looks_secret, names_secret
 
 
 def refusal(name: str, value: str) -> str:
@@ -30,7 +19,7 @@ def refusal(name: str, value: str) -> str:
     """
     if REFERENCE.fullmatch(value) or not value:
         return ""
-    if not names_secret(name) and not _KEY.search(value):
+    if not names_secret(name) and not looks_secret(value):
         return ""
     variable = re.sub(r"\W", "_", name.rpartition(".")[2]).upper() if names_secret(name) else "KEY"
     return (

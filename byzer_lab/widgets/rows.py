@@ -8,7 +8,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from byzer_lab.schema import ParameterInfo
-from byzer_lab.widgets.references import names_secret, refusal
+from byzer_lab.secrets import names_secret
+from byzer_lab.widgets.references import refusal
 from byzer_lab.widgets.style import LABEL_WIDTH, span
 
 INPUT_WIDTH = "470px"

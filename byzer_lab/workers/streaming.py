@@ -41,7 +41,7 @@ async def timed(
     whole = False
     async with contextlib.aclosing(chunks):
         async for chunk in chunks:
-            if chunk.tokens:
+            if chunk.tokens or chunk.data:
                 first = first or time.perf_counter()
                 count(chunk.tokens)
             if chunk.finish_reason:
@@ -72,8 +72,10 @@ async def coalesced(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[bytes]:
     async def pump() -> None:
         try:
             async for chunk in chunks:
-                if pending and pending[-1].finish_reason is None and chunk.finish_reason is None:
+                if pending and _joins(pending[-1], chunk):
                     pending[-1].text += chunk.text
+                    pending[-1].reasoning += chunk.reasoning
+                    pending[-1].data += chunk.data
                     pending[-1].tokens += chunk.tokens
                     pending[-1].logprobs += chunk.logprobs
                 else:
@@ -104,3 +106,10 @@ async def coalesced(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[bytes]:
         pumping.cancel()  # closes the engine's iterator, which cancels the generation
         with contextlib.suppress(asyncio.CancelledError):
             await pumping
+
+
+def _joins(before: Chunk, chunk: Chunk) -> bool:
+    """Whether two chunks make one; a picture stays by itself, and so does the last chunk."""
+    last = before.finish_reason is not None or chunk.finish_reason is not None
+    picture = chunk.media_type.startswith("image/")
+    return not last and not picture and before.media_type == chunk.media_type

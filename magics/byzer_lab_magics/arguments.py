@@ -240,7 +240,8 @@ class Arguments:
             elif positional.required:
                 raise self._wrong(f"{name} is missing; write {self.forms[0]}")
         for option in self.options:
-            if option.required and option.name not in values:
+            spared = option.needless is not None and option.needless(values)
+            if option.required and option.name not in values and not spared:
                 raise self._wrong(f"{option.spelling} is missing; write {self.forms[0]}")
         return self._with_defaults(values)
 

@@ -34,6 +34,12 @@ def family_types() -> Iterable[str]:
     return family_types()
 
 
+def _is_service(pretrained_model_type: str) -> bool:
+    from byzer_lab.engines.families import is_service  # with the engines' tables
+
+    return is_service(pretrained_model_type)
+
+
 _METAVARS = {
     "model_path": "PATH",
     "pretrained_model_type": "TYPE",
@@ -43,7 +49,12 @@ _METAVARS = {
     "scale_down_after_s": "S",
 }
 _PROPOSALS: dict[str, dict[str, Any]] = {
-    "model_path": {"values": ("bundled",), "required": True},
+    "model_path": {
+        "values": ("bundled",),
+        "required": True,
+        "needless": lambda values: _is_service(values.get("pretrained_model_type", "")),
+        "shown_default": "required, but for models of providers",
+    },
     "pretrained_model_type": {"more_values": family_types},
     "backend": {"values": tuple(sorted(BACKENDS))},
 }
@@ -54,6 +65,7 @@ DEPLOY = Arguments(
     [
         "%%llm_deploy NAME --model_path PATH [options]",
         "%llm_deploy NAME --model_path PATH [options]",
+        "%%llm_deploy NAME --pretrained_model_type saas/PROVIDER [options]",
         "%llm_deploy",
     ],
     [Positional("name", "name of the deployment, for %%prompt and all other faces")],
@@ -92,7 +104,8 @@ def deploy(shell: Any, options: dict[str, Any], body: str) -> None:
 
     def done(seconds: float) -> str:
         workers = f"{spec.workers} worker{'s' if spec.workers > 1 else ''}"
-        return f"ready · {spec.model_path} · {spec.backend} · {workers} · {seconds:.1f} s"
+        model = spec.model_path or spec.pretrained_model_type
+        return f"ready · {model} · {spec.backend} · {workers} · {seconds:.1f} s"
 
     follow(
         shell,
@@ -117,7 +130,7 @@ def read_spec(options: dict[str, Any], body: str) -> DeploymentSpec:
     infer_params, generation = split_generation(parse_parameters(body))
     fields = set(DeploymentSpec.__struct_fields__)
     spec = DeploymentSpec(
-        **{name: value for name, value in options.items() if name in fields},
+        **{name: value for name, value in options.items() if name in fields and value is not None},
         resources=_resources(options["resource"]),
         infer_params=infer_params,
         generation=read_sampling(generation),
@@ -140,16 +153,21 @@ def _resources(given: list[str]) -> dict[str, float]:
 
 
 def backend_help(line: str) -> str:
-    """What ``--help`` says of the parameters of the backend that a line names; empty where it
-    names none.
+    """What ``--help`` says of the parameters of the backend or the provider that a line names;
+    empty where it names none.
 
     Raises:
         InvalidRequestError: There is no such backend.
     """
-    if not DEPLOY.gives(line, "backend"):
+    family = DEPLOY.given(line, "pretrained_model_type")
+    if _is_service(family):
+        owner = family
+    elif DEPLOY.gives(line, "backend"):
+        owner = f"the {DEPLOY.given(line, 'backend')} backend"
+    else:
         return ""
-    backend, rows = DEPLOY.given(line, "backend"), map(describe_parameter, parameters_in(line))
-    return rows_text(f"Parameters of the {backend} backend, in the body of the cell:", [*rows])
+    rows = map(describe_parameter, parameters_in(line))
+    return rows_text(f"Parameters of {owner}, in the body of the cell:", [*rows])
 
 
 def parameters_in(line: str) -> Sequence[ParameterInfo]:

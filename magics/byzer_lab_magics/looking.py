@@ -36,7 +36,7 @@ def _row(record: DeploymentRecord) -> list[Any]:
         spec.name,
         record.state,
         spec.backend,
-        spec.model_path,
+        spec.model_path or record.meta.get("model_name") or spec.pretrained_model_type,
         f"{ready}/{spec.workers}",
         sum(load.in_flight for load in loads),
         sum(load.queued for load in loads),

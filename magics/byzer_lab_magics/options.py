@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ class Option:
         metavar: How help names the value.
         repeat: May be given several times; the value is a list.
         required: Must be given.
+        needless: Asked whether a required one may be missing beside the other values.
         short: One-letter spelling.
         shown_default: How help words the default, where the value itself says little.
         values: What completion proposes.
@@ -47,6 +48,7 @@ class Option:
     metavar: str = ""
     repeat: bool = False
     required: bool = False
+    needless: Callable[[Mapping[str, Any]], bool] | None = None
     short: str = ""
     shown_default: str = ""
     values: tuple[str, ...] = ()
@@ -147,7 +149,7 @@ def describe_option(option: Option) -> tuple[str, str]:
 
 def _default_words(option: Option) -> str:
     if option.required:
-        return " (required)"
+        return f" ({option.shown_default or 'required'})"
     if option.repeat:
         return " (repeatable)"
     if option.kind == "flag":

@@ -18,6 +18,7 @@ from byzer_lab_magics.arguments import Arguments
 from byzer_lab_magics.connection import connect
 from byzer_lab_magics.failures import interrupted
 from byzer_lab_magics.interpolate import interpolate
+from byzer_lab_magics.media import Media
 from byzer_lab_magics.options import Option, Positional, option_of, phrase
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import in_notebook
@@ -77,7 +78,9 @@ def prompt(shell: Any, options: dict[str, Any], body: str, default_model: str = 
     session = connect(shell)
     model = options["model"] or default_model or _only_ready(session.gateway.state())
     writer = writer_for(shell, owns_cell=_owns_cell(shell))
-    reply = _Exchange(model, request, writer).run(session.data_plane.stream(model, request))
+    exchange = _Exchange(model, request, writer)
+    reply = exchange.run(session.data_plane.stream(model, request))
+    exchange.media.show(shell)
     if options["as"]:
         shell.user_ns[options["as"]] = reply
     return reply.shown_in(shell)
@@ -137,6 +140,8 @@ class _Exchange:
         self._writer = writer
         self._text: list[str] = []
         self._logprobs: list[TokenLogprob] = []
+        self._reasoning: list[str] = []
+        self.media = Media()
         self._tokens = 0
         self._started = time.perf_counter()
         self._first = 0.0
@@ -166,6 +171,8 @@ class _Exchange:
             self._first = self._first or time.perf_counter()
             self._text.append(chunk.text)
             self._writer.write(chunk.text)
+        self.media.take(chunk)
+        self._reasoning.append(chunk.reasoning)
         self._tokens += chunk.tokens
         self._logprobs += chunk.logprobs
 
@@ -203,6 +210,10 @@ class _Exchange:
             parts.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:,.0f} tokens/s")
         if finish == "length":
             parts.append("cut at the token limit")
+        if finish == "content_filter":
+            parts.append("ended by the provider's content filter")
+        if usage.provider is not None and usage.provider.cost is not None:
+            parts.append(f"about {usage.provider.cost:.2g} {usage.provider.currency}")
         return " · ".join(parts)
 
     def _reply(self, usage: Usage, finish: FinishReason) -> Reply:
@@ -215,4 +226,7 @@ class _Exchange:
             messages=[*asked, Message(role="assistant", content=text)],
             finish_reason=finish,
             logprobs=self._logprobs,
+            reasoning="".join(self._reasoning),
+            files=self.media.files,
+            media_type=self.media.media_type,
         )

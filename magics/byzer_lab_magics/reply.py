@@ -16,6 +16,9 @@ class Reply(str):
         messages: The conversation, the answer included.
         finish_reason: Why it ended.
         logprobs: One for each token, where ``--logprobs`` asked for them.
+        reasoning: What the model thought before it answered.
+        files: The sound, or each picture, of a model that speaks or draws.
+        media_type: Of them, such as ``audio/mpeg``.
     """
 
     model: str
@@ -23,6 +26,9 @@ class Reply(str):
     messages: list[Message]
     finish_reason: FinishReason
     logprobs: list[TokenLogprob]
+    reasoning: str
+    files: list[bytes]
+    media_type: str
     _shown_in: tuple[int, int]
 
     def __new__(
@@ -34,6 +40,9 @@ class Reply(str):
         messages: list[Message] | None = None,
         finish_reason: FinishReason = "stop",
         logprobs: list[TokenLogprob] | None = None,
+        reasoning: str = "",
+        files: list[bytes] | None = None,
+        media_type: str = "",
     ) -> Reply:
         """Make one."""
         reply = super().__new__(cls, text)
@@ -42,6 +51,9 @@ class Reply(str):
         reply.messages = messages or []
         reply.finish_reason = finish_reason
         reply.logprobs = logprobs or []
+        reply.reasoning = reasoning
+        reply.files = files or []
+        reply.media_type = media_type
         reply._shown_in = (0, -1)
         return reply
 
@@ -49,6 +61,12 @@ class Reply(str):
     def text(self) -> str:
         """The answer as an ordinary text."""
         return str.__str__(self)
+
+    @property
+    def data(self) -> bytes:
+        """The sound or the picture, the first where there are several; empty where there is
+        none."""
+        return self.files[0] if self.files else b""
 
     def shown_in(self, shell: Any) -> Reply:
         """Remember that the running cell has shown the answer already."""

@@ -112,8 +112,8 @@ def test_the_prefix_may_be_left_out_or_added() -> None:
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("saas/qianwen", "the service 'qianwen': models of services come with a later version"),
-        ("saas/nothing", "'nothing', which is unknown"),
+        ("saas/qianwem", "no provider 'saas/qianwem'; did you mean saas/qianwen"),
+        ("saas/nothing", "no provider 'saas/nothing'; there is: azure_openai, "),
         ("sft/llama2", "names a training job, not a model to deploy"),
         ("deepspeed/llama3b", "names a training job"),
         ("custom/lama2", "Did you mean custom/llama2"),

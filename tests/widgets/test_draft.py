@@ -11,10 +11,11 @@ import pytest
 from byzer_lab.engines import BACKENDS
 from byzer_lab.records import ClusterRecord, DeploymentSpec, Resources
 from byzer_lab.schema import ParameterInfo
+from byzer_lab.secrets import names_secret
 from byzer_lab.types import Sampling
 from byzer_lab.widgets.catalog import basic_first, family_types, parameters_of
 from byzer_lab.widgets.draft import Checked, Draft, World, check
-from byzer_lab.widgets.references import names_secret, refusal
+from byzer_lab.widgets.references import refusal
 from byzer_lab.widgets.surroundings import in_words, this_machine
 
 KEY = "sk-proj-1234567890abcdef"

@@ -9,17 +9,27 @@ Nothing heavy is imported and nothing is asked of the hub: the registry looks he
 ==================  =============================================================================
 """
 
-from byzer_lab.engines.families.choice import BY_TYPE, find_family, make_engine
+from byzer_lab.engines.families.choice import (
+    BY_TYPE,
+    SERVICE_BACKEND,
+    SERVICE_CONCURRENCY,
+    find_family,
+    is_service,
+    make_engine,
+)
 from byzer_lab.engines.families.detection import Detected, detect
 from byzer_lab.engines.families.table import Family, State, families
 
 __all__ = [
     "BY_TYPE",
+    "SERVICE_BACKEND",
+    "SERVICE_CONCURRENCY",
     "Detected",
     "Family",
     "State",
     "detect",
     "families",
     "find_family",
+    "is_service",
     "make_engine",
 ]

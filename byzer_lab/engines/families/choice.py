@@ -9,7 +9,7 @@ from typing import Any
 from byzer_lab.engines import BACKENDS, backend_name, find_engine
 from byzer_lab.engines.base import Engine, EngineConfig
 from byzer_lab.engines.families.detection import Detected, detect
-from byzer_lab.engines.families.table import AUTO, EMBEDDING, FAMILIES, RERANK, SAAS, Family
+from byzer_lab.engines.families.table import AUTO, EMBEDDING, FAMILIES, RERANK, Family
 from byzer_lab.engines.folder import refuse_gguf
 from byzer_lab.errors import InvalidRequestError
 
@@ -17,6 +17,12 @@ GGUF_EMBEDDING = "byzer_lab.engines.llama_cpp:LlamaCppEmbeddingEngine"
 BY_TYPE: dict[str, str] = {family.type: family.engine for family in FAMILIES if family.engine}
 """Model types whose engine is another one than the transformers backend's own."""
 
+SERVICE = "saas/"
+"""Begins the types of models that a provider serves, whatever the backend."""
+SERVICE_BACKEND = "saas"
+"""What such a deployment has as its backend."""
+SERVICE_CONCURRENCY = 64
+PROVIDERS = "byzer_lab.providers.table:make_provider"
 _READS_FOLDERS = ("transformers", "deepspeed")
 """Backends that load a folder with the transformers library."""
 _TRAINING = ("sft", "sfft", "lora", "deepspeed")
@@ -34,6 +40,8 @@ def make_engine(backend: str, config: EngineConfig) -> Engine:
             be loaded: its type is unknown or its family gone, it contradicts the folder, or the
             model brings code that nobody allowed to run.
     """
+    if is_service(config.pretrained_model_type) and ":" not in backend:
+        return find_engine(PROVIDERS)(config)
     name = backend_name(backend)
     if name not in BACKENDS:
         return find_engine(name)(config)
@@ -61,6 +69,11 @@ def make_engine(backend: str, config: EngineConfig) -> Engine:
     return find_engine(target)(config)
 
 
+def is_service(pretrained_model_type: str) -> bool:
+    """Whether a model is a provider's, and runs on no backend of ours."""
+    return pretrained_model_type.startswith(SERVICE)
+
+
 def find_family(pretrained_model_type: str) -> Family:
     """The family that a type names, with or without the prefix ``custom/``.
 
@@ -75,12 +88,6 @@ def find_family(pretrained_model_type: str) -> Family:
     if family is not None:
         return family
     prefix, slash, rest = pretrained_model_type.partition("/")
-    if slash and prefix == "saas":
-        about = f"the service {rest!r}" if rest in SAAS else f"{rest!r}, which is unknown"
-        raise InvalidRequestError(
-            f"pretrained_model_type is {pretrained_model_type!r}, which means {about}: models of "
-            "services come with a later version of Byzer Lab; this one deploys local models."
-        )
     if slash and prefix in _TRAINING:
         raise InvalidRequestError(
             f"pretrained_model_type {pretrained_model_type!r} names a training job, not a model to "

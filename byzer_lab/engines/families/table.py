@@ -224,27 +224,6 @@ FAMILIES: tuple[Family, ...] = (
 )
 """All of them; one value of ``model_type`` belongs to one family."""
 
-SAAS = (
-    "aws_bedrock",
-    "azure",
-    "azure_openai",
-    "baichuan",
-    "chatglm",
-    "claude",
-    "gemini",
-    "minimax",
-    "offical_openai",
-    "official_openai",
-    "openai",
-    "qianfan",
-    "qianwen",
-    "qianwen_vl",
-    "sparkdesk",
-    "volcengine",
-    "zhipu",
-)
-"""Services of others that Byzer-LLM calls, without their prefix ``saas/``."""
-
 
 def families() -> tuple[Family, ...]:
     """Every family of :data:`FAMILIES`, for who shows or completes them."""

@@ -16,6 +16,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from byzer_lab.engines.checks import text_turns
 from byzer_lab.engines.llama_cpp.parameters import CHAT_FORMATS
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message
@@ -57,7 +58,7 @@ class ChatTemplate:
         Raises:
             InvalidRequestError: The template refuses it.
         """
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = text_turns(messages)
         try:
             return self._template.render(
                 messages=turns,
@@ -99,11 +100,11 @@ class ChatFormat:
                 f"The chat format {self._name!r} always ends with the beginning of the answer; "
                 "leave add_generation_prompt on."
             )
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = text_turns(messages)
         prompt: str = self._format(turns).prompt
         # The library's formats leave out what they don't know, without a word.
         for message in messages:
-            if message.content not in prompt:
+            if message.text not in prompt:
                 raise InvalidRequestError(
                     f"The chat format {self._name!r} has no place for this conversation's "
                     f"{message.role} messages; leave them out or choose another chat_format."

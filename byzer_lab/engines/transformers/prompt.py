@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from byzer_lab.engines.checks import text_turns
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message
 
@@ -46,7 +47,7 @@ def render(messages: list[Message], tokenizer: Any, add_generation_prompt: bool 
         raise InvalidRequestError(
             "This model has no chat template, so it can't take messages. Send a prompt instead."
         )
-    turns = [{"role": message.role, "content": message.content} for message in messages]
+    turns = text_turns(messages)
     try:
         rendered: str = tokenizer.apply_chat_template(
             turns, add_generation_prompt=add_generation_prompt, tokenize=False

@@ -1,0 +1,172 @@
+"""Claude, on Anthropic's Messages API with its stream of events.
+
+Written from https://docs.anthropic.com/en/api/messages,
+https://docs.anthropic.com/en/docs/build-with-claude/streaming and
+https://docs.anthropic.com/en/api/errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from byzer_lab.errors import InvalidRequestError, ProviderError
+from byzer_lab.providers.base import Provider
+from byzer_lab.providers.content import picture_data
+from byzer_lab.providers.ending import Ending, shapes
+from byzer_lab.providers.events import events
+from byzer_lab.providers.failures import failure, read_refusal
+from byzer_lab.providers.settings import Settings
+from byzer_lab.schema import parameter
+from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ImagePart, Message, Part
+
+if TYPE_CHECKING:
+    from byzer_lab.providers.http import Answer
+
+DEFAULT_MAX_TOKENS = 4096
+"""The API wants a limit; every model of it can write so much."""
+FINISHES: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+}
+STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""HTTP status that each kind of error has, for those that come inside of a stream."""
+
+
+@dataclass(frozen=True)
+class ClaudeSettings(Settings):
+    """What a deployment says."""
+
+    api_version: str = parameter("2023-06-01", "Version of the API, sent as anthropic-version.")
+
+
+class Claude(Provider):
+    """A model of Anthropic."""
+
+    settings_class = ClaudeSettings
+    settings: ClaudeSettings
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        """See :meth:`byzer_lab.engines.base.Generates.generate`."""
+        from byzer_lab.providers.http import Call
+
+        base = self.base_url
+        headers = {**self.key_headers(), "anthropic-version": self.settings.api_version}
+        url = f"{base}/messages" if base.endswith("/v1") else f"{base}/v1/messages"
+        body = self._body(request)
+        async with self.http.stream(Call(url, json=body, headers=headers)) as answer:
+            with shapes(self.type, answer.facts):
+                async with aclosing(self._chunks(answer, body["model"])) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+
+    def _body(self, request: GenerateRequest) -> dict[str, Any]:
+        sampling = request.sampling
+        self.refuse_logprobs(sampling)
+        options = self.options(sampling)
+        prefix = options.pop("response_prefix", "")
+        messages = self.conversation(request)
+        system = "\n\n".join(message.text for message in messages if message.role == "system")
+        turns = [self._turn(message) for message in messages if message.role != "system"]
+        if prefix:
+            turns.append({"role": "assistant", "content": prefix})
+        known = self.preset.find(self.model)
+        most = known.max_output if known and known.max_output else DEFAULT_MAX_TOKENS
+        return {
+            "model": sampling.options.get("model") or self.model,
+            "max_tokens": most,
+            "messages": turns,
+            "stream": True,
+            **({"system": system} if system else {}),
+            **self.sampling(sampling),
+            **options,
+        }
+
+    def _turn(self, message: Message) -> dict[str, Any]:
+        if message.role == "tool":
+            raise InvalidRequestError(
+                f"{self.type} takes turns of system, user and assistant; results of tools go into "
+                "a turn of the user."
+            )
+        content = message.content
+        written = content if isinstance(content, str) else [_block(part) for part in content]
+        return {"role": message.role, "content": written}
+
+    async def _chunks(self, answer: Answer, model: str) -> AsyncGenerator[Chunk]:
+        ending = Ending(self.type, answer.facts)
+        input_tokens = cached_tokens = output_tokens = 0
+        async for event in events(answer.blocks()):
+            news = answer.decode(event.data)
+            kind = news.get("type")
+            usage: Mapping[str, Any] = {}
+            if kind == "message_start":
+                message = news.get("message") or {}
+                answer.facts.model = message.get("model") or ""
+                usage = message.get("usage") or {}
+            elif kind == "content_block_start":
+                block = news.get("content_block") or {}
+                if text := block.get("text"):
+                    yield ending.wrote(Chunk(text=text, tokens=1))
+            elif kind == "content_block_delta":
+                delta = news.get("delta") or {}
+                if text := delta.get("text"):
+                    yield ending.wrote(Chunk(text=text, tokens=1))
+                elif thought := delta.get("thinking"):
+                    yield Chunk(reasoning=thought, tokens=1)
+            elif kind == "message_delta":
+                usage = news.get("usage") or {}
+                reason = (news.get("delta") or {}).get("stop_reason")
+                ending.reason = reason or ending.reason
+            elif kind == "error":
+                raise self._refused(news, answer.facts.request_id)
+            if usage:  # counts of a later event take the place of earlier ones
+                cached_tokens = _count(usage, "cache_read_input_tokens", cached_tokens)
+                asked = _count(usage, "input_tokens", -1)
+                if asked >= 0:
+                    kept = _count(usage, "cache_creation_input_tokens", 0)
+                    input_tokens = asked + kept + cached_tokens
+                output_tokens = _count(usage, "output_tokens", output_tokens)
+        finish = ending.finish(FINISHES)
+        told = self.usage(
+            answer.facts, input_tokens, output_tokens, model=model, cached_tokens=cached_tokens
+        )
+        yield Chunk(finish_reason=finish, usage=told)
+
+    def _refused(self, news: dict[str, Any], request_id: str) -> ProviderError:
+        kind, said = read_refusal(news)
+        status = STATUSES.get(kind, 0)
+        return failure(self.type, status, said, kind=kind, request_id=request_id)
+
+
+def _block(part: Part) -> dict[str, Any]:
+    if not isinstance(part, ImagePart):
+        return {"type": "text", "text": part.text}
+    url = part.image_url.url
+    data = picture_data(url)
+    if data is None:
+        return {"type": "image", "source": {"type": "url", "url": url}}
+    source = {"type": "base64", "media_type": data[0], "data": data[1]}
+    return {"type": "image", "source": source}
+
+
+def _count(usage: Mapping[str, Any], name: str, otherwise: int) -> int:
+    value = usage.get(name)
+    return value if isinstance(value, int) else otherwise

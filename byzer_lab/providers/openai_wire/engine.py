@@ -1,0 +1,101 @@
+"""The engine: address, key, and what its model can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from byzer_lab.engines.base import EngineConfig
+from byzer_lab.providers.base import Provider
+from byzer_lab.providers.openai_wire.chat import chat
+from byzer_lab.providers.openai_wire.embeddings import embed
+from byzer_lab.providers.openai_wire.images import draw
+from byzer_lab.providers.openai_wire.speech import speak
+from byzer_lab.providers.settings import Settings
+from byzer_lab.schema import parameter
+from byzer_lab.types import Chunk, EmbedAnswer, EmbedRequest, GenerateRequest
+
+PATHS = ("/chat/completions", "/text/chatcompletion_pro", "/text/chatcompletion_v2", "/embeddings")
+"""Ends of addresses that name one call instead of the place of all."""
+WRITERS = {"chat": chat, "speech": speak, "image": draw}
+
+
+@dataclass(frozen=True)
+class WireSettings(Settings):
+    """What a deployment says of a provider with OpenAI's wire format."""
+
+    base_url: str | None = parameter(
+        None,
+        "Where the provider listens, instead of its own place; it usually ends in /v1.",
+        aliases=("api_base", "api_url"),
+    )
+    organization: str | None = parameter(None, "Who pays, for keys of several organizations.")
+    task: str | None = parameter(
+        None,
+        "What the model does, where its name doesn't tell.",
+        choices=("chat", "embedding", "speech", "image"),
+    )
+    dimensions: int | None = parameter(
+        None, "Length of the vectors, of models that offer several.", least=1
+    )
+
+
+class OpenAIWire(Provider):
+    """A model of a provider that speaks OpenAI's wire format.
+
+    Attributes:
+        generate: Answers one request, as :class:`byzer_lab.engines.base.Generates` has it; there
+            for models that chat, speak or draw.
+        embed: As :class:`byzer_lab.engines.base.Embeds` has it; there for models of vectors.
+    """
+
+    settings_class = WireSettings
+    settings: WireSettings
+    generate: Callable[[GenerateRequest], AsyncGenerator[Chunk]]
+    embed: Callable[[EmbedRequest], Awaitable[EmbedAnswer]]
+
+    def __init__(self, config: EngineConfig) -> None:
+        super().__init__(config)
+        if self.task == "embedding":
+            self.embed = lambda request: embed(self, request)
+        else:
+            write = WRITERS[self.task]
+            self.generate = lambda request: write(self, request)
+
+    @property
+    def base_url(self) -> str:
+        """Where the provider listens, also where the address of one call was given."""
+        url = super().base_url
+        for path in PATHS:
+            url = url.removesuffix(path)
+        return url
+
+    @property
+    def hint(self) -> str:
+        """That an address usually has a version, where one was given without."""
+        given = self.settings.base_url
+        if not given or re.search(r"/v\d", given):
+            return ""
+        return f"saas.base_url is {given}, and such an address usually ends in /v1"
+
+    @property
+    def task(self) -> Any:
+        """What its model does."""
+        return self.settings.task or super().task
+
+    def url(self, path: str) -> str:
+        """Address of a call such as ``chat/completions``."""
+        return f"{self.base_url}/{path}"
+
+    def params(self) -> dict[str, str] | None:
+        """Query of every call."""
+        return None
+
+    async def headers(self) -> dict[str, str]:
+        """Headers of every call."""
+        headers = self.key_headers()
+        if self.settings.organization:
+            headers["OpenAI-Organization"] = self.settings.organization
+        return headers

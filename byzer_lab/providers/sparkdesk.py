@@ -1,0 +1,326 @@
+"""Spark of iFlytek over its WebSocket, whose address carries a signature.
+
+Written from https://www.xfyun.cn/doc/spark/Web.html and
+https://www.xfyun.cn/doc/spark/general_url_authentication.html. Deployments that have the console's
+APIPassword alone use Spark's interface in OpenAI's format instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
+from byzer_lab.errors import InvalidRequestError, ProviderError, ProviderUnavailableError
+from byzer_lab.providers.again import Again, until_begun, worth_another_try
+from byzer_lab.providers.base import Provider
+from byzer_lab.providers.ending import Ending, shapes
+from byzer_lab.providers.failures import failure, http_failure, meaning
+from byzer_lab.providers.settings import PREFIX, Settings
+from byzer_lab.providers.table import load_class
+from byzer_lab.schema import parameter
+from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ProviderFacts
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+HOST = "wss://spark-api.xf-yun.com"
+DOMAINS = {
+    "/v1.1/chat": "general",
+    "/v2.1/chat": "generalv2",
+    "/v3.1/chat": "generalv3",
+    "/v3.5/chat": "generalv3.5",
+    "/v4.0/chat": "4.0Ultra",
+    "/chat/pro-128k": "pro-128k",
+    "/chat/max-32k": "max-32k",
+    "/v1/x1": "x1",
+}
+"""The domain that belongs to the address of each version."""
+PATHS = {"lite": "/v1.1/chat", **{domain: path for path, domain in DOMAINS.items()}}
+OVER_HTTP = "byzer_lab.providers.openai_wire:SparkHTTP"
+LAST = 2
+"""Status of the frame that ends an answer."""
+FINISHES: dict[str, FinishReason] = {"2": "stop"}
+CLOSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class SparkSettings(Settings):
+    """What a deployment says."""
+
+    appid: str | None = parameter(None, "The application of the console.", aliases=("app_id",))
+    api_key: str | None = parameter(None, "Its APIKey; write ${NAME}.")
+    api_secret: str | None = parameter(None, "Its APISecret; write ${NAME}.")
+    api_password: str | None = parameter(
+        None, "Its APIPassword; given alone, Spark is asked over HTTP."
+    )
+    gpt_url: str | None = parameter(
+        None, "Address of the version, such as wss://spark-api.xf-yun.com/v3.5/chat."
+    )
+    domain: str | None = parameter(
+        None, "Name of the version, such as generalv3.5; known where the address is."
+    )
+
+
+class SparkDesk(Provider):
+    """A version of Spark."""
+
+    settings_class = SparkSettings
+    settings: SparkSettings
+    needs_key = False
+
+    @classmethod
+    def choose(cls, name: str, infer_params: Mapping[str, Any]) -> type[Provider]:
+        """See :meth:`byzer_lab.providers.base.Provider.choose`."""
+        given = {key.removeprefix(PREFIX) for key, value in infer_params.items() if value}
+        if "api_password" in given and not given & {"appid", "app_id", "api_secret", "gpt_url"}:
+            return load_class(OVER_HTTP)
+        return cls
+
+    def __init__(self, config: EngineConfig) -> None:
+        super().__init__(config)
+        self.need("appid", "SPARK_APPID")
+        self.need("api_key", "SPARK_API_KEY")
+        self.need("api_secret", "SPARK_API_SECRET")
+        self._open = False
+
+    def _model(self) -> str:
+        settings = self.settings
+        by_url = DOMAINS.get(urlsplit(self._given_url or "").path)
+        domain = settings.domain or settings.model or by_url
+        if domain is None and self._given_url is not None:
+            raise InvalidRequestError(
+                f"{self.type} needs {PREFIX}domain: {PREFIX}gpt_url is none of the known addresses "
+                f"(they end in {', '.join(DOMAINS)}).",
+                parameter="domain",
+            )
+        return domain or self.preset.model
+
+    @property
+    def _given_url(self) -> str | None:
+        url = self.settings.gpt_url or self.settings.base_url
+        if url is None:
+            return None
+        scheme, separator, rest = url.partition("://")
+        if scheme not in ("ws", "wss", "http", "https") or not separator:
+            raise InvalidRequestError(
+                f"{PREFIX}gpt_url is {url!r}; it must begin with wss:// or ws://.",
+                parameter="gpt_url",
+            )
+        return f"{scheme.replace('http', 'ws')}://{rest}"
+
+    @property
+    def base_url(self) -> str:
+        """Address of the version."""
+        if self._given_url is not None:
+            return self._given_url
+        path = PATHS.get(self.model)
+        if path is None:
+            raise InvalidRequestError(
+                f"{self.type} knows no address of the domain {self.model!r}; give it in "
+                f"{PREFIX}gpt_url. Known domains: {', '.join(PATHS)}.",
+                parameter="gpt_url",
+            )
+        return HOST + path
+
+    def load(self, report: ReportProgress) -> None:
+        """See :meth:`byzer_lab.engines.base.Engine.load`; each request has its own connection."""
+        report(LoadProgress("preparing the connection"))
+        _ = self.base_url
+        self._open = True
+
+    async def close(self) -> None:
+        """Take no more requests. Safe to call twice."""
+        self._open = False
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        """See :meth:`byzer_lab.engines.base.Generates.generate`."""
+        if not self._open:
+            raise ProviderError(f"{self.type} is not loaded, or was closed.")
+        question = msgspec.json.encode(self._question(request)).decode()
+
+        def ask(attempt: int) -> AsyncGenerator[Chunk]:
+            return self._ask(question, attempt)
+
+        async with aclosing(until_begun(ask, self.settings.max_retries)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    def _question(self, request: GenerateRequest) -> dict[str, Any]:
+        sampling = request.sampling
+        self.refuse_logprobs(sampling)
+        messages = self.conversation(request)
+        domain = sampling.options.get("model") or self.model
+        chat = {"domain": domain, **self.sampling(sampling), **self.options(sampling)}
+        text = [{"role": message.role, "content": message.text} for message in messages]
+        appid = self.need("appid", "SPARK_APPID")
+        return {
+            "header": {"app_id": appid, "uid": "byzer-lab"},
+            "parameter": {"chat": chat},
+            "payload": {"message": {"text": text}},
+        }
+
+    async def _ask(self, question: str, attempt: int) -> AsyncGenerator[Chunk]:
+        """One try.
+
+        Raises:
+            Again: Spark has not begun.
+        """
+        facts = ProviderFacts(attempts=attempt)
+        started = time.perf_counter()
+        ending = Ending(self.type, facts)
+        usage: dict[str, Any] = {}
+        async with self._connection() as socket:
+            facts.first_byte_ms = (time.perf_counter() - started) * 1000
+            await socket.send(question)
+            with shapes(self.type, facts):
+                begun = False
+                while ending.reason != str(LAST):
+                    frame = await self._frame(socket)
+                    facts.request_id = frame["header"].get("sid") or facts.request_id
+                    if frame["header"]["code"] != 0:
+                        refused = self._refused(frame["header"], facts)
+                        raise refused if begun else worth_another_try(refused)
+                    begun = True
+                    payload = frame.get("payload") or {}
+                    choices = payload.get("choices") or {}
+                    for piece in choices.get("text") or []:
+                        if thought := piece.get("reasoning_content"):
+                            yield Chunk(reasoning=thought, tokens=1)
+                        if text := piece.get("content"):
+                            yield ending.wrote(Chunk(text=text, tokens=1))
+                    usage = (payload.get("usage") or {}).get("text") or usage
+                    status = choices.get("status", frame["header"].get("status"))
+                    ending.reason = str(status) if status == LAST else ""
+        finish = ending.finish(FINISHES)
+        asked, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        yield Chunk(finish_reason=finish, usage=self.usage(facts, asked, made))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[ClientConnection]:
+        """A connection of its own; leaving it early closes it at once.
+
+        Raises:
+            Again: None came about.
+            ProviderError: Spark refuses the signature, or the connection broke.
+        """
+        from websockets.asyncio.client import connect
+        from websockets.exceptions import (
+            ConnectionClosed,
+            InvalidProxy,
+            InvalidStatus,
+            WebSocketException,
+        )
+
+        from byzer_lab.providers.http import LOOPBACK, RETRIED
+
+        settings = self.settings
+        here: dict[str, Any] = {}
+        if settings.local_address:
+            here["local_addr"] = (settings.local_address, 0)
+        local = urlsplit(self.base_url).hostname in LOOPBACK
+        try:
+            socket = await connect(
+                self._signed_url(),
+                proxy=settings.proxies or (None if local else True),
+                open_timeout=settings.connect_timeout,
+                close_timeout=CLOSE_S,
+                compression=None,
+                max_size=None,
+                user_agent_header="byzer-lab",
+                **here,
+            )
+        except InvalidStatus as error:
+            response = error.response
+            status = response.status_code
+            body = bytes(response.body or b"")
+            known = http_failure(self.type, status, response.headers, body, self.preset.codes)
+            raise (Again(known) if status in RETRIED else known) from None
+        except (InvalidProxy, ImportError) as error:
+            raise InvalidRequestError(
+                f"{PREFIX}proxies can't be used: {error}", parameter="proxies"
+            ) from None
+        except (OSError, TimeoutError, WebSocketException) as error:
+            words = str(error) or "no connection in time"
+            raise Again(
+                ProviderUnavailableError(
+                    f"{self.type} can't be reached at {self.base_url}: {words}.",
+                    provider=self.type,
+                )
+            ) from error
+        done = False
+        try:
+            yield socket
+            done = True
+        except ConnectionClosed as error:
+            raise ProviderUnavailableError(
+                f"{self.type} broke its answer off: {error}.", provider=self.type
+            ) from error
+        finally:
+            if done:
+                await socket.close()
+            socket.transport.abort()
+
+    async def _frame(self, socket: ClientConnection) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                text = await socket.recv()
+        except TimeoutError:
+            raise ProviderUnavailableError(
+                f"{self.type} sent nothing for {self.settings.timeout:g} s.", provider=self.type
+            ) from None
+        try:
+            return msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProviderError(
+                f"{self.type} sent something that is not a JSON object: {error}.",
+                provider=self.type,
+            ) from error
+
+    def _refused(self, header: Mapping[str, Any], facts: ProviderFacts) -> ProviderError:
+        code = str(header["code"])
+        said = f"{header.get('message') or 'no words'} (code {code})"
+        kind = meaning(code, self.preset.codes)
+        return failure(self.type, 0, said, kind=kind, request_id=facts.request_id)
+
+    def _signed_url(self) -> str:
+        key = self.need("api_key", "SPARK_API_KEY")
+        secret = self.need("api_secret", "SPARK_API_SECRET")
+        return signed_url(self.base_url, key, secret, time.time())
+
+
+def signed_url(url: str, api_key: str, api_secret: str, now: float) -> str:
+    """An address with the signature that Spark asks for; it is good for five minutes.
+
+    Args:
+        url: Without a query.
+        api_key: Names the secret.
+        api_secret: Signs.
+        now: Seconds since 1970.
+    """
+    parts = urlsplit(url)
+    date = formatdate(now, usegmt=True)
+    told = f"host: {parts.netloc}\ndate: {date}\nGET {parts.path} HTTP/1.1"
+    digest = hmac.new(api_secret.encode(), told.encode(), hashlib.sha256).digest()
+    signature = base64.b64encode(digest).decode()
+    authorization = (
+        f'api_key="{api_key}", algorithm="hmac-sha256", headers="host date request-line", '
+        f'signature="{signature}"'
+    )
+    query = {
+        "authorization": base64.b64encode(authorization.encode()).decode(),
+        "date": date,
+        "host": parts.netloc,
+    }
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))
