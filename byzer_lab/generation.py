@@ -180,3 +180,23 @@ def filled(sampling: Sampling, defaults: Sampling) -> Sampling:
         if getattr(sampling, name) == getattr(empty, name)
     }
     return msgspec.structs.replace(sampling, **left_open)
+
+
+def changed(stored: Sampling, given: Mapping[str, Any]) -> Sampling:
+    """Stored parameters with the given ones set; a given ``None`` removes one.
+
+    Args:
+        stored: What holds now.
+        given: As for :func:`read_sampling`.
+
+    Raises:
+        InvalidRequestError: As from :func:`read_sampling`.
+    """
+    names = {name: info.name for info in GENERATION for name in (info.name, *info.aliases)}
+    empty = Sampling()
+    removed = {
+        names[plain]: getattr(empty, names[plain])
+        for name, value in given.items()
+        if value is None and (plain := plain_name(name)) in names
+    }
+    return filled(read_sampling(given), msgspec.structs.replace(stored, **removed))

@@ -15,6 +15,9 @@ from byzer_lab.types import Sampling
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
+_RESOURCE = re.compile(r"(?!(CPU|GPU|memory|object_store_memory)$)(?!node:)[^\s:]+(:\S+)?")
+"""Names of a cluster's own resources; the others are Ray's."""
+
 DeploymentState = Literal["queued", "starting", "loading", "ready", "failed", "draining"]
 WorkerState = Literal["queued", "starting", "loading", "ready", "draining"]
 OperationState = Literal["running", "succeeded", "failed", "cancelled"]
@@ -77,7 +80,12 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
             ("gpus_per_worker", self.gpus_per_worker, 0, 1_000),
             ("load_timeout_s", self.load_timeout_s, 1, 7 * 86_400),
             ("min_workers", self.min_workers, 1, 1000),
-            ("max_workers", self.max_workers or self.min_workers, self.min_workers, 1000),
+            (
+                "max_workers",
+                self.min_workers if self.max_workers is None else self.max_workers,
+                self.min_workers,
+                1000,
+            ),
             ("scale_down_after_s", self.scale_down_after_s, 0, 86_400),
             *((f"resources[{name!r}]", need, 0, 1e9) for name, need in self.resources.items()),
         ]
@@ -86,6 +94,17 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
                 raise InvalidRequestError(
                     f"{field} is {value:.10g}; it must be from {low:.10g} to {high:.10g}."
                 )
+        for resource in self.resources:
+            if not _RESOURCE.fullmatch(resource):
+                raise InvalidRequestError(
+                    f"{resource!r} can't be reserved as a resource: it must be a name that nodes "
+                    "of the Ray cluster were given; CPUs and GPUs have settings of their own."
+                )
+        if self.min_workers > 1 and self.max_workers is None:
+            raise InvalidRequestError(
+                f"min_workers is {self.min_workers}, but max_workers is not given; set both, or "
+                "workers alone."
+            )
 
 
 class Load(msgspec.Struct):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.generation import GENERATION, filled, read_sampling
+from byzer_lab.generation import GENERATION, changed, filled, read_sampling
 from byzer_lab.types import Sampling
 
 
 def test_the_table_and_the_wire_form_have_the_same_names() -> None:
-    assert [info.name for info in GENERATION] == list(Sampling.__struct_fields__)
+    *described, options = Sampling.__struct_fields__
+    assert [info.name for info in GENERATION] == described
+    assert options == "options"
     empty = Sampling()
     for info in GENERATION:
         assert info.default == getattr(empty, info.name) or not getattr(empty, info.name)
@@ -42,3 +44,11 @@ def test_defaults_fill_in_what_is_open() -> None:
         temperature=0.0, stop=["x"], seed=1
     )
     assert filled(Sampling(stop=["y"]), Sampling()) == Sampling(stop=["y"])
+
+
+def test_a_change_keeps_the_others_and_removes_what_is_none() -> None:
+    stored = Sampling(temperature=0.9, max_tokens=5, stop=["x"])
+    assert changed(stored, {"gen.max_length": 7}) == Sampling(
+        temperature=0.9, max_tokens=7, stop=["x"]
+    )
+    assert changed(stored, {"generation.temperature": None, "stop": None}) == Sampling(max_tokens=5)

@@ -12,7 +12,7 @@ from byzer_lab.client.base import Client
 from byzer_lab.client.session import existing_session
 from byzer_lab.client.templates import RoleMapping, Template
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.generation import filled, read_sampling
+from byzer_lab.generation import changed
 from byzer_lab.types import GenerateRequest, Sampling
 
 DEPLOY_KEYS = {
@@ -231,18 +231,17 @@ class Settings(Client):
         Args:
             model: Name of the deployment.
             params: As ``llm_config``; see :func:`byzer_lab.generation.read_sampling`. Those set
-                before and not now stay.
+                before and not now stay; ``None`` removes one.
 
         Raises:
             InvalidRequestError: An unknown name, or a value that doesn't fit.
         """
         own = self._of(model)
-        own.generation = filled(read_sampling(params), own.generation)
+        own.generation = changed(own.generation, params)
         connection = existing_session()
         for record in connection.gateway.state().deployments if connection else []:
             if record.spec.name == model and connection is not None:
-                own.generation = filled(own.generation, record.spec.generation)
-                connection.gateway.set_generation(model, own.generation)
+                connection.gateway.set_generation(model, changed(record.spec.generation, params))
                 connection.router.forget(model)
         return self
 

@@ -16,20 +16,12 @@ from typing import Any, Literal, ParamSpec
 
 import msgspec
 
-from byzer_lab.engines import BACKENDS, backend_name
-from byzer_lab.engines.base import EngineConfig
-from byzer_lab.engines.families import (
-    SERVICE_BACKEND,
-    SERVICE_CONCURRENCY,
-    is_service,
-    make_engine,
-)
+from byzer_lab.engines import BACKENDS
 from byzer_lab.errors import (
     ByzerLabError,
     ClusterError,
     ConflictError,
     DeployCancelledError,
-    InvalidRequestError,
     ModelNotFoundError,
     NotFoundError,
     describe,
@@ -47,15 +39,14 @@ from byzer_lab.records import (
 from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher
 from byzer_lab.registry.operations import finish
+from byzer_lab.registry.requests import DeployBody, ScaleBody, check_engine, completed
 from byzer_lab.registry.supervisor import Supervisor
-from byzer_lab.secrets import Redactor, conceal, resolve
+from byzer_lab.secrets import conceal
 from byzer_lab.types import Sampling
 from byzer_lab.web import decode_body
 
 REGISTRY = "registry"
 """Name of the actor."""
-DEFAULT_CONCURRENCY = 16
-"""Requests at a time of a worker whose engine is the user's own."""
 
 P = ParamSpec("P")
 
@@ -121,7 +112,10 @@ class Registry:
             supervisor = Supervisor(record, self._journal, self._launcher)
             self._supervisors[record.spec.name] = supervisor
             undeploy = self._journal.operations.get(record.operation or "")
-            supervisor.adopt()
+            try:
+                supervisor.adopt()
+            except Exception as error:  # one bad record must not cost the others
+                supervisor.fail(f"it could not be restored: {describe(error)}")
             supervisor.follow_load()
             if record.state == "draining" and undeploy:
                 self._spawn(self._undeploy(record.spec.name, False, undeploy), undeploy)
@@ -138,8 +132,8 @@ class Registry:
         infer_params, written = conceal(request.spec.infer_params)
         secrets = {**request.secrets, **written}
         asked = msgspec.structs.replace(request.spec, infer_params=infer_params)
-        spec, name = _completed(asked), asked.name
-        _check_engine(spec, secrets)
+        spec, name = completed(asked), asked.name
+        check_engine(spec, secrets)
         existing = self._journal.deployments.get(name)
         if existing and existing.state not in ("failed", "draining"):
             same = spec == msgspec.structs.replace(
@@ -152,7 +146,8 @@ class Registry:
                     f"{name!r} is already deployed, with other settings; undeploy it first, or "
                     "deploy with replace."
                 )
-        self._launcher.check_fit(spec)
+        most = spec.workers if spec.max_workers is None else spec.max_workers
+        self._launcher.check_fit(msgspec.structs.replace(spec, workers=most))
         operation = self._new_operation("deploy", name)
         if existing:
             self._spawn(self._replace(spec, secrets, operation), operation)
@@ -184,7 +179,7 @@ class Registry:
     def _as_wanted(self, record: DeploymentRecord, spec: DeploymentSpec) -> OperationRecord:
         """Deployed already: at most what can change while it runs has to change."""
         supervisor = self._supervisors[record.spec.name]
-        if record.spec.generation != spec.generation:
+        if spec.generation not in (Sampling(), record.spec.generation):
             supervisor.set_generation(spec.generation)
         workers = record.spec.workers if spec.max_workers else spec.workers
         if record.operation and record.spec.workers == workers:
@@ -383,57 +378,3 @@ class Registry:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # asyncio itself holds tasks only weakly
         task.add_done_callback(done)
-
-
-def _completed(spec: DeploymentSpec) -> DeploymentSpec:
-    """A checked spec with the backend's own name and concurrency filled in."""
-    spec.check()
-    if is_service(spec.pretrained_model_type) and ":" not in spec.backend:
-        backend, own = SERVICE_BACKEND, SERVICE_CONCURRENCY
-    else:
-        backend = backend_name(spec.backend)
-        known = BACKENDS.get(backend)
-        own = known.concurrency if known else DEFAULT_CONCURRENCY
-    check_generation(spec.generation)
-    most = spec.max_workers
-    return msgspec.structs.replace(
-        spec,
-        backend=backend,
-        worker_concurrency=spec.worker_concurrency or own,
-        workers=spec.workers if most is None else min(max(spec.workers, spec.min_workers), most),
-    )
-
-
-def _check_engine(spec: DeploymentSpec, secrets: dict[str, str]) -> None:
-    """Refuse what an engine would refuse, before a worker is started for it.
-
-    An engine of the user's own is left to the worker: imported here, it would stay as it is until
-    the registry restarts, however often its file is mended.
-    """
-    if ":" in spec.backend:
-        return
-    config = EngineConfig(
-        model_path=spec.model_path,
-        pretrained_model_type=spec.pretrained_model_type,
-        infer_params=resolve(spec.infer_params, secrets),
-        concurrency=spec.worker_concurrency,
-        gpus=spec.gpus_per_worker,
-    )
-    try:
-        make_engine(spec.backend, config)
-    except Exception as error:
-        raise InvalidRequestError(Redactor(secrets.values())(describe(error))) from None
-
-
-class DeployBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /api/deployments``."""
-
-    spec: DeploymentSpec
-    secrets: dict[str, str] = {}
-    replace: bool = False
-
-
-class ScaleBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /api/deployments/NAME/scale``."""
-
-    workers: int

@@ -179,7 +179,8 @@ class Supervisor:
             return
         staying = sorted(self._staying(), key=lambda w: w.index)
         for _ in range(self.record.spec.workers - len(staying)):
-            self._start_worker()
+            if not self._start_worker():
+                return
         for worker in staying[self.record.spec.workers :]:
             if worker.state == "ready":
                 self._drain(worker)
@@ -190,16 +191,26 @@ class Supervisor:
     def _staying(self) -> list[WorkerRecord]:
         return [w for w in self.record.workers if w.state != "draining"]
 
-    def _start_worker(self) -> None:
+    def _start_worker(self) -> bool:
+        """Ask for one more worker; false when that can't be, which fails the deployment."""
+        spec = self.record.spec
         taken = {w.index for w in self._staying()}
+        worker_id = f"{spec.name}-{secrets.token_hex(3)}"
+        try:
+            process = self._launcher.create(worker_id, spec, self._secrets)
+            phase = self._launcher.waiting_phase(spec)
+        except Exception as error:
+            self.fail(f"Ray refuses its worker: {describe(error)}")
+            return False
         worker = WorkerRecord(
-            id=f"{self.record.spec.name}-{secrets.token_hex(3)}",
+            id=worker_id,
             index=next(index for index in itertools.count() if index not in taken),
-            phase=self._launcher.waiting_phase(self.record.spec),
+            phase=phase,
             created_at=time.time(),
         )
         self.record.workers.append(worker)
-        self._watch(worker, self._launcher.create(worker.id, self.record.spec, self._secrets))
+        self._watch(worker, process)
+        return True
 
     def _watch(self, worker: WorkerRecord, process: WorkerProcess) -> None:
         self._processes[worker.id] = process
@@ -279,7 +290,7 @@ class Supervisor:
         operation = self._journal.operations.get(self.record.operation or "")
         deploying = operation is not None and operation.kind == "deploy"
         if deploying or not self._was_ready or (given_up and not others):
-            self._fail(failure.message)
+            self.fail(failure.message)
             return
         error = DeployFailedError(self._redact(failure.message))
         self.record.error = error.to_wire()
@@ -303,7 +314,7 @@ class Supervisor:
         await asyncio.sleep(seconds)
         self.settle()
 
-    def _fail(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
         """Give the deployment up: end its workers, keep its row with the reason."""
         sentence = self._redact(f"{self.record.spec.name!r} could not be deployed: {reason}")
         error = DeployFailedError(sentence if sentence.endswith((".", "?")) else sentence + ".")
@@ -366,4 +377,4 @@ class Supervisor:
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self._fail(f"the registry failed: {describe(error)}")
+            self.fail(f"the registry failed: {describe(error)}")

@@ -116,8 +116,17 @@ def test_generation_defaults_stay_with_the_deployment(llm: ByzerLLM) -> None:
     assert (generation.max_tokens, generation.seed) == (2, 1)
     with pytest.raises(InvalidRequestError, match="temperature is -1; it must be a number"):
         other.setup_extra_generation_params("count", {"temperature": -1})
-    llm.deploy(udf_name="count")  # the same deployment again, with this client's defaults
+    # What one client changes leaves alone what another one set.
+    llm.setup_extra_generation_params("count", {"temperature": 0.5})
+    generation = session().gateway.state().deployments[-1].spec.generation
+    assert (generation.max_tokens, generation.seed, generation.temperature) == (2, 1, 0.5)
+    # A deploy without defaults leaves them alone as well, and one with some sets those.
+    ByzerLLM().setup_infer_backend(COUNTING).deploy(udf_name="count")
+    assert llm.chat_oai("hi", model="count")[0].output == "1 2 "
+    llm.deploy(udf_name="count")
     assert llm.chat_oai("hi", model="count")[0].output == "1 2 3 "
+    llm.setup_extra_generation_params("count", {"max_tokens": None})
+    assert len(llm.chat_oai("hi", model="count")[0].output.split()) == 10
 
 
 def answers_by_worker(model: str) -> Counter[int]:
