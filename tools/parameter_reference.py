@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ from byzer_lab.deployment import DEPLOYMENT
 from byzer_lab.engines import BACKENDS, Backend, find_engine
 from byzer_lab.engines.families import families
 from byzer_lab.generation import GENERATION
+from byzer_lab.providers.openai_wire.engine import OpenAIWire, WireSettings
+from byzer_lab.providers.presets import find_preset
+from byzer_lab.providers.settings import Settings, describe_settings
+from byzer_lab.providers.table import PREFIX, PROVIDERS, find_provider
 from byzer_lab.schema import ParameterInfo
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
@@ -39,6 +44,17 @@ value holds.
 FAMILIES = """\
 Values of `pretrained_model_type`. The prefix `custom/` may be left out or added.
 """
+PROVIDERS_WORDS = """\
+## Providers
+
+Types of models that a provider serves, whatever the backend. Each parameter can be written with \
+the prefix `saas.` or without. Keys are references to variables of the environment \
+(`saas.api_key = ${OPENAI_API_KEY}`); the variable's name is yours to choose.
+"""
+CHOICES: dict[str, tuple[dict[str, str], ...]] = {
+    "minimax": ({}, {"saas.model": "speech-02-hd"}),
+}
+"""Parameters that choose among the classes of a provider."""
 WORDS = {bool: "true, false", int: "whole number", float: "number", str: "text", dict: "mapping"}
 
 
@@ -52,7 +68,72 @@ def page() -> str:
     ]
     for name, backend in BACKENDS.items():
         parts += backend_part(name, backend)
+    parts += provider_part()
     return "\n".join(parts)
+
+
+def provider_part() -> Iterator[str]:
+    """The providers, the parameters that all of them have, and those that some have beside."""
+    yield PROVIDERS_WORDS
+    yield provider_table()
+    common = describe_settings(Settings)
+    yield "Parameters of all providers:\n"
+    yield table(map(without_prefix, common))
+    wire = [info for info in describe_settings(WireSettings) if info not in common]
+    yield f"And of those with OpenAI's wire format ({words_of(wire_providers())}):\n"
+    yield table(map(without_prefix, wire))
+    for name in sorted(PROVIDERS):
+        more = [info for info in parameters_of(name) if info not in (*common, *wire)]
+        if more:
+            yield f"And of {words_of([name])}:\n"
+            yield table(map(without_prefix, more))
+
+
+def words_of(names: Iterable[str]) -> str:
+    """Types of providers in a sentence."""
+    return ", ".join(f"`{PREFIX}{name}`" for name in names)
+
+
+def wire_providers() -> list[str]:
+    """Providers that speak OpenAI's wire format."""
+    return [
+        name for name in sorted(PROVIDERS) if issubclass(find_provider(PREFIX + name), OpenAIWire)
+    ]
+
+
+def parameters_of(provider: str) -> list[ParameterInfo]:
+    """The parameters of a provider, whatever its model does."""
+    choices = CHOICES.get(provider, ({},))
+    found = {
+        info.name: info
+        for choice in reversed(choices)
+        for info in find_provider(PREFIX + provider, choice).parameters()
+    }
+    return list(found.values())
+
+
+def without_prefix(info: ParameterInfo) -> ParameterInfo:
+    """A parameter without the names that the page has a sentence for."""
+    aliases = tuple(alias for alias in info.aliases if not alias.startswith("saas."))
+    return dataclasses.replace(info, aliases=aliases)
+
+
+def provider_table() -> str:
+    """The providers, a row each."""
+    rows = []
+    for name in sorted(PROVIDERS):
+        preset = find_preset(name)
+        rows.append(
+            [
+                f"`{PREFIX}{name}`",
+                f"[{preset.title}]({preset.page})",
+                f"`{preset.key}`",
+                f"`{preset.model}`" if preset.model else "",
+                f"`{preset.base_url}`" if preset.base_url else "",
+                f"{preset.note[:1].upper()}{preset.note[1:]}." if preset.note else "",
+            ]
+        )
+    return markdown(["type", "provider", "usual variable", "model", "address", "note"], rows)
 
 
 def backend_part(name: str, backend: Backend) -> Iterator[str]:
