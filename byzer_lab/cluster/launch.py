@@ -190,7 +190,10 @@ def _bootstrap(ray_address: str, port: int, progress: Progress, lock: int) -> No
         )
         try:
             assert process.stdout is not None
-            for line in process.stdout:  # one JSON object per step
+            for line in process.stdout:
+                if not line.startswith("{"):  # a step is a JSON object; this a library printed
+                    log.write(line)
+                    continue
                 step = json.loads(line)
                 failure = step.get("error", "")
                 progress(step.get("phase", ""))
