@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from byzer_lab.engines import find_engine
 from byzer_lab.engines.base import Engine, EngineConfig
 from byzer_lab.engines.families import families, is_service, make_engine
 from byzer_lab.errors import ByzerLabError
-from byzer_lab.providers.table import PREFIX, PROVIDERS, find_provider
+from byzer_lab.providers.presets import find_preset
+from byzer_lab.providers.table import PREFIX, PROVIDERS, find_provider, provider_name
 from byzer_lab.schema import ParameterInfo
 
 AUTO = "custom/auto"
@@ -38,14 +40,25 @@ def family_types() -> list[str]:
     return [*local, *(f"{PREFIX}{name}" for name in sorted(PROVIDERS))]
 
 
-def engine_of(backend: str, pretrained_model_type: str, model_path: str) -> type[Engine]:
+def engine_of(
+    backend: str,
+    pretrained_model_type: str,
+    model_path: str,
+    infer_params: Mapping[str, Any] | None = None,
+) -> type[Engine]:
     """The class that would run a model; a type or a folder that is refused gets the backend's own.
+
+    Args:
+        backend: Name of the backend; not used for a provider's model.
+        pretrained_model_type: The family.
+        model_path: The path, or nothing yet.
+        infer_params: As typed so far; some providers have a class for each kind of model.
 
     Raises:
         InvalidRequestError: There is no such backend, or no such provider.
     """
     if is_service(pretrained_model_type):
-        return find_provider(pretrained_model_type)
+        return find_provider(pretrained_model_type, infer_params)
     config = EngineConfig(model_path, pretrained_model_type, {}, 1)
     try:
         return type(make_engine(backend, config))
@@ -53,15 +66,29 @@ def engine_of(backend: str, pretrained_model_type: str, model_path: str) -> type
         return find_engine(backend)
 
 
+def service_note(pretrained_model_type: str) -> str:
+    """What there is to know before a provider's model is deployed; empty for local models and for
+    providers that don't exist."""
+    if pretrained_model_type.removeprefix(PREFIX) not in PROVIDERS:
+        return ""
+    preset = find_preset(provider_name(pretrained_model_type))
+    parts = [preset.title, f"asks {preset.model} by default" if preset.model else ""]
+    parts.append(f"its key is usually in {preset.key}")
+    return " ".join(["; ".join(filter(None, parts)) + ".", preset.note]).strip()
+
+
 def parameters_of(
-    backend: str, pretrained_model_type: str = AUTO, model_path: str = ""
+    backend: str,
+    pretrained_model_type: str = AUTO,
+    model_path: str = "",
+    infer_params: Mapping[str, Any] | None = None,
 ) -> Sequence[ParameterInfo]:
     """The infer parameters that a deployment may set; none where its engine declares none.
 
     Raises:
         InvalidRequestError: There is no such backend.
     """
-    engine = engine_of(backend, pretrained_model_type, model_path)
+    engine = engine_of(backend, pretrained_model_type, model_path, infer_params)
     declared: Sequence[ParameterInfo] = getattr(engine, "parameters", tuple)()
     return declared
 

@@ -10,13 +10,22 @@ from typing import Any
 import ipywidgets as widgets
 
 from byzer_lab.deployment import SETTINGS
+from byzer_lab.engines.families import is_service
 from byzer_lab.errors import ByzerLabError
 from byzer_lab.generation import GENERATION
 from byzer_lab.records import OperationState
 from byzer_lab.schema import ParameterInfo
-from byzer_lab.widgets.catalog import basic_first, family_types, parameters_of
+from byzer_lab.widgets.catalog import basic_first, family_types, parameters_of, service_note
 from byzer_lab.widgets.deploying import Deploying
-from byzer_lab.widgets.draft import GENERATED, PARAMETER, Checked, Draft, World, check
+from byzer_lab.widgets.draft import (
+    GENERATED,
+    PARAMETER,
+    RESOURCES,
+    Checked,
+    Draft,
+    World,
+    check,
+)
 from byzer_lab.widgets.equivalents import as_cell, as_python
 from byzer_lab.widgets.model_path import proposals
 from byzer_lab.widgets.parameter_rows import ParameterRows
@@ -42,7 +51,15 @@ LABELS = {
     "scale_down_after_s": "Scale down after",
     "load_timeout_s": "Load timeout",
 }
-RARELY = ("max_workers", "min_workers", "scale_down_after_s", "queue_limit", "load_timeout_s")
+NO_SETTINGS = ("name", RESOURCES.name)
+RARELY = (
+    "max_workers",
+    "min_workers",
+    "scale_down_after_s",
+    "queue_limit",
+    "load_timeout_s",
+    RESOURCES.name,
+)
 """Settings that few deployments need: they are folded in."""
 USUAL_GENERATION = ("max_tokens", "temperature", "top_p", "stop")
 SUMMARY = (
@@ -72,6 +89,7 @@ class DeployForm(widgets.VBox):
         self._world = this_machine()
         self.checked = Checked()
         self.progress: Progress | None = None
+        self._offered: list[ParameterInfo] = []
         self.rows = self._make_rows()
         self.parameters = ParameterRows(self.refresh)
         self.generation = ParameterRows(self.refresh)
@@ -103,6 +121,9 @@ class DeployForm(widgets.VBox):
         rows = {"name": Row(NAME, self.refresh, label="Name", example="chat")}
         for name, info in SETTINGS.items():
             rows[name] = Row(info, self.refresh, label=LABELS[name], **special.get(name, {}))
+        rows[RESOURCES.name] = Row(
+            RESOURCES, self.refresh, label="Other resources", example="big_memory=0.01"
+        )
         return rows
 
     def _layout(self) -> list[Any]:
@@ -139,7 +160,8 @@ class DeployForm(widgets.VBox):
         return Draft(
             name=self.rows["name"].value or "",
             replace=self.replace.value,
-            settings={name: row.value for name, row in self.rows.items() if name != "name"},
+            settings={n: row.value for n, row in self.rows.items() if n not in NO_SETTINGS},
+            resources=self.rows[RESOURCES.name].value,
             parameters=self.parameters.values,
             generation=self.generation.values,
         )
@@ -192,7 +214,12 @@ class DeployForm(widgets.VBox):
         infos = self._offer_parameters(draft)
         self.checked = checked = check(draft, self._world, infos)
         backend = draft.setting("backend")
-        checked.notes["backend"] = self._backend_note(backend)
+        family = draft.setting("pretrained_model_type")
+        service = service_note(family)
+        checked.notes["pretrained_model_type"] = service
+        checked.notes["backend"] = (
+            "Not used: the model is the provider's." if service else self._backend_note(backend)
+        )
         own = [str(r.concurrency) for r in self._world.backends if r.name == backend]
         self.rows["worker_concurrency"].input.placeholder = " ".join([*own, "requests"])
         for name, row in self.rows.items():
@@ -207,14 +234,16 @@ class DeployForm(widgets.VBox):
         self._show_deploy()
 
     def _offer_parameters(self, draft: Draft) -> list[ParameterInfo]:
-        backend = draft.setting("backend")
-        infos = parameters_of(
-            backend, draft.setting("pretrained_model_type"), draft.setting("model_path")
-        )
+        backend, family = draft.setting("backend"), draft.setting("pretrained_model_type")
+        if is_service(family) and not service_note(family):  # half typed
+            return self._offered
+        path = draft.setting("model_path")
+        self._offered = infos = list(parameters_of(backend, family, path, draft.parameters))
         self.parameters.offer(*basic_first(infos))
-        self._parameters_said.value = part(f"Parameters of the {backend} backend")
+        whose = family if service_note(family) else f"the {backend} backend"
+        self._parameters_said.value = part(f"Parameters of {whose}")
         draft.parameters = self.parameters.values
-        return list(infos)
+        return infos
 
     def _backend_note(self, backend: str) -> str:
         missing = [f"{r.name}: {r.install}" for r in self._world.backends if not r.installed]

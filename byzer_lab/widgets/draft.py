@@ -19,6 +19,13 @@ from byzer_lab.widgets.references import refusal
 
 PARAMETER = "infer_params."
 GENERATED = "generation."
+RESOURCES = ParameterInfo(
+    "resources",
+    list,
+    None,
+    "Other resources of the Ray cluster that a worker reserves, such as big_memory=0.01.",
+)
+"""They are no single value, so that they are not among the settings."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Draft:
         name: Name of the deployment.
         replace: Take down a deployment of that name.
         settings: By their names in :data:`byzer_lab.deployment.SETTINGS`, as typed.
+        resources: Other Ray resources, as typed: ``NAME=AMOUNT``, separated by commas.
         parameters: Infer parameters, as typed.
         generation: Generation parameters, as typed.
     """
@@ -53,6 +61,7 @@ class Draft:
     name: str = ""
     replace: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
+    resources: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     generation: dict[str, Any] = field(default_factory=dict)
 
@@ -88,6 +97,7 @@ def check(draft: Draft, world: World, parameters: Iterable[ParameterInfo]) -> Ch
     """
     checked = Checked()
     settings = _read_all(SETTINGS.values(), draft.settings, "", checked)
+    resources = _read_resources(draft.resources, checked)
     infer_params = _read_all(parameters, draft.parameters, PARAMETER, checked)
     generation = _read_all(GENERATION, draft.generation, GENERATED, checked)
     _check_model(draft, world, checked)
@@ -99,6 +109,7 @@ def check(draft: Draft, world: World, parameters: Iterable[ParameterInfo]) -> Ch
     spec = DeploymentSpec(
         name=draft.name,
         **settings,
+        resources=resources,
         infer_params=infer_params,
         generation=read_sampling(generation),
     )
@@ -139,6 +150,21 @@ def _read(info: ParameterInfo, value: Any) -> Any:
             collect(value)
             return value
     return info.read(value)
+
+
+def _read_resources(typed: str | None, checked: Checked) -> dict[str, float]:
+    """Amounts by resource; where one is wrong that is said and nothing is reserved."""
+    resources: dict[str, float] = {}
+    try:
+        for text in _read(RESOURCES, typed) or []:
+            name, _, amount = text.partition("=")
+            info = ParameterInfo(f"The amount of {name.strip()}", float, None, "", least=0)
+            resources[name.strip()] = info.read(amount)
+        DeploymentSpec("resources", resources=resources).check()
+    except InvalidRequestError as error:
+        checked.problems[RESOURCES.name] = error.message
+        return {}
+    return resources
 
 
 def _check_name(draft: Draft, world: World, checked: Checked) -> None:

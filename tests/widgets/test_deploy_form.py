@@ -92,6 +92,61 @@ def test_the_fields_follow_the_backend() -> None:
     assert "GGUF · byzer-lab-demo.gguf" in form.rows["model_path"].said
 
 
+def test_other_resources_are_reserved() -> None:
+    form = filled(resources="big_memory=0.01, disk=2")
+    assert form.cell == (
+        "%%llm_deploy chat --model_path bundled --resource big_memory=0.01 --resource disk=2"
+    )
+    form.rows["resources"].value = "big_memory"
+    assert form.deploy.disabled
+    assert "The amount of big_memory" in form.rows["resources"].said
+
+
+def test_the_fields_follow_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    form = filled(model_path="", pretrained_model_type="saas/openai")
+    assert form.deploy.disabled  # it has no key
+    family = form.rows["pretrained_model_type"]
+    assert "saas/openai needs saas.api_key; set saas.api_key = ${OPENAI_API_KEY}" in family.said
+    assert "Not used" in form.rows["backend"].said
+    assert "Parameters of saas/openai" in state_of(form)
+    form.parameters.add("api_key").value = "${OPENAI_API_KEY}"
+    assert "OpenAI; asks gpt-4o-mini by default; its key is usually in OPENAI_API_KEY" in (
+        family.said
+    )
+    form.parameters.add("model").value = "gpt-4o"
+    assert form.cell.splitlines() == [
+        "%%llm_deploy chat --pretrained_model_type saas/openai",
+        "api_key = ${OPENAI_API_KEY}",
+        "model = gpt-4o",
+    ]
+    assert not form.deploy.disabled
+    assert KEY not in state_of(form)
+    family.value = "saas/deepseek"
+    assert "DeepSeek" in family.said
+    assert form.parameters.values == {"api_key": "${OPENAI_API_KEY}", "model": "gpt-4o"}
+    family.value = "custom/auto"
+    assert form.parameters.values == {}
+    assert "Parameters of the transformers backend" in state_of(form)
+
+
+def test_the_fields_follow_what_a_providers_model_does() -> None:
+    form = filled(model_path="", pretrained_model_type="saas/minimax")
+    assert form.parameters.add("dimensions").value is None
+    form.parameters.add("model").value = "speech-02-hd"  # text to speech, which has no vectors
+    assert "dimensions" not in [row.info.name for row in form.parameters.children[0].children]
+
+
+def test_a_family_that_is_half_typed_is_said_to_be_none() -> None:
+    form = filled(model_path="", pretrained_model_type="saas/yi")
+    form.parameters.add("base_url").value = "http://127.0.0.1:1/v1"
+    form.rows["pretrained_model_type"].value = "saas/opena"
+    assert form.deploy.disabled
+    assert "did you mean saas/openai" in form.rows["pretrained_model_type"].said
+    form.rows["pretrained_model_type"].value = "saas/openai"
+    assert form.parameters.values == {"base_url": "http://127.0.0.1:1/v1"}
+
+
 def test_choices_and_truths_may_stay_open() -> None:
     form = filled()
     dtype = form.parameters.add("dtype")

@@ -33,6 +33,7 @@ def test_a_good_draft_is_a_spec() -> None:
         settings={"workers": "2", "gpus_per_worker": "0.5", "load_balance": "round_robin"},
         parameters={"max_model_len": "512", "dtype": "float32", "trust_remote_code": True},
         generation={"temperature": "0.2", "stop": "a, b"},
+        resources="big_memory=0.01, disk = 2",
     )
     assert found.problems == {}
     assert found.spec == DeploymentSpec(
@@ -41,6 +42,7 @@ def test_a_good_draft_is_a_spec() -> None:
         workers=2,
         gpus_per_worker=0.5,
         load_balance="round_robin",
+        resources={"big_memory": 0.01, "disk": 2.0},
         infer_params={"max_model_len": 512, "dtype": "float32", "trust_remote_code": True},
         generation=Sampling(temperature=0.2, stop=["a", "b"]),
     )
@@ -64,6 +66,10 @@ def test_a_good_draft_is_a_spec() -> None:
          "There is no pretrained_model_type 'custom/nosuch'"),
         ({"settings": {"pretrained_model_type": "custom/bge", "backend": "llama_cpp"}},
          "pretrained_model_type", "is served by the transformers backend"),
+        ({"resources": "big_memory"}, "resources", "The amount of big_memory is ''; it must be"),
+        ({"resources": "disk=-1"}, "resources", "The amount of disk is '-1'; it must be a number"),
+        ({"resources": "GPU=1"}, "resources", "'GPU' can't be reserved as a resource"),
+        ({"resources": "=1"}, "resources", "'' can't be reserved as a resource"),
         ({"parameters": {"max_model_len": "1"}}, "infer_params.max_model_len", "at least 2"),
         ({"parameters": {"dtype": "float8"}}, "infer_params.dtype", "one of auto, float32"),
         ({"parameters": {"attn_implementation": KEY}}, "infer_params.attn_implementation",
