@@ -1,0 +1,95 @@
+"""The notebooks that come with the repository, run as ``make demo`` runs one, each on a cluster of
+its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+LIMIT_S = 280
+STOP_LIMIT_S = 60
+NOT_INHERITED = (
+    "BYZER_LAB_URL",
+    "BYZER_LAB_TOKEN",
+    "BYZER_LAB_RAY_ADDRESS",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+)
+"""A cluster elsewhere, and a real provider."""
+ANSWER = "The capital of France is Paris."
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """With a home of its own, whose cluster is stopped at the end, also after a failure."""
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    with tempfile.TemporaryDirectory(prefix="bl-", ignore_cleanup_errors=True) as home:
+        environment = {**kept, "BYZER_LAB_HOME": home, "PYTHONPATH": str(REPOSITORY)}
+        yield environment
+        down = [
+            sys.executable,
+            "-c",
+            "from byzer_lab.cluster.launch import stop_cluster; stop_cluster()",
+        ]
+        subprocess.run(down, env=environment, timeout=STOP_LIMIT_S, check=True)
+
+
+def shown_by(notebook: str, environment: dict[str, str]) -> str:
+    """What its cells show, without the cells."""
+    done = subprocess.run(
+        [sys.executable, "tools/demo.py", f"notebooks/{notebook}"],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert not (Path(environment["BYZER_LAB_HOME"]) / "runtime.json").exists()  # it is stopped
+    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(">>>"))
+
+
+def have(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
+
+
+@pytest.mark.slow
+def test_deploys(environment: dict[str, str]) -> None:
+    shown = shown_by("01_deploy.ipynb", environment)
+    expected = [
+        "✓ chat: ready · bundled · transformers · 2 workers",
+        "The capital of Japan is Tokyo.",
+        "✓ chat: 1 worker",
+        "more than the 16 that setup_max_input_length allows.",
+        "\n**Byzer Lab** is\n**Byzer Lab** is a workb\n",
+        "wants 8 GPUs, but the cluster's nodes have",
+        "\n1/1\n2/2\n",
+        "✓ busy: undeployed",
+        "✓ chat: undeployed",
+    ]
+    for backend in ("transformers", "llama_cpp", "vllm", "deepspeed"):  # named as their libraries
+        expected += [f"\n{backend:14}{ANSWER}"] if have(backend) else []
+    expected += [f"nf4: {ANSWER}"] if have("bitsandbytes") else []
+    expected += ["2 vectors of 256 numbers"] if have("llama_cpp") else []
+    assert [text for text in expected if text not in shown] == [], shown
+
+
+@pytest.mark.slow
+def test_providers(environment: dict[str, str]) -> None:
+    shown = shown_by("04_providers.ipynb", environment)
+    expected = [
+        "asks http://127.0.0.1:",
+        "You said: Say good morning in three languages.",
+        "40 answers, the last one: You said: What is 39 plus one?",
+        "ProviderAuthenticationError: saas/openai does not accept the key",
+    ]
+    assert [text for text in expected if text not in shown] == [], shown
