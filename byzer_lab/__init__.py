@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from byzer_lab.bundled import bundled_model
     from byzer_lab.client.byzer_llm import ByzerLLM
     from byzer_lab.client.templates import Template, Templates
-    from byzer_lab.client.types import InferBackend, LLMRequest, LLMResponse
+    from byzer_lab.client.types import (
+        InferBackend,
+        LLMHistoryItem,
+        LLMRequest,
+        LLMResponse,
+        SingleOutputMeta,
+    )
     from byzer_lab.cluster.connect import connect_cluster
     from byzer_lab.errors import ByzerLabError
 
@@ -23,8 +29,10 @@ __all__ = [
     "ByzerLLM",
     "ByzerLabError",
     "InferBackend",
+    "LLMHistoryItem",
     "LLMRequest",
     "LLMResponse",
+    "SingleOutputMeta",
     "Template",
     "Templates",
     "bundled_model",
@@ -35,6 +43,8 @@ _HOMES = {
     "ByzerLLM": "byzer_lab.client.byzer_llm",
     "ByzerLabError": "byzer_lab.errors",
     "InferBackend": "byzer_lab.client.types",
+    "LLMHistoryItem": "byzer_lab.client.types",
+    "SingleOutputMeta": "byzer_lab.client.types",
     "LLMRequest": "byzer_lab.client.types",
     "LLMResponse": "byzer_lab.client.types",
     "Template": "byzer_lab.client.templates",

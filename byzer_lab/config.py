@@ -43,3 +43,16 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)
+
+
+def absolute_path(model_path: str) -> str:
+    """A model's path as the workers understand it, whose working directory is another one.
+
+    Args:
+        model_path: As the user writes it. A relative path is the caller's where something is
+            there; a hub id and ``bundled`` stay as they are.
+    """
+    path = Path(model_path).expanduser()
+    if not model_path or model_path == "bundled" or not path.exists():
+        return model_path
+    return str(path.absolute())

@@ -16,7 +16,7 @@ from byzer_lab.client.data_plane import DataPlane
 from byzer_lab.client.llm_config import read_llm_config
 from byzer_lab.client.session import session
 from byzer_lab.client.settings import Settings
-from byzer_lab.client.templates import RoleMapping, render
+from byzer_lab.client.templates import RoleMapping, check_role_mapping, render
 from byzer_lab.client.types import (
     LLMRequest,
     LLMResponse,
@@ -36,7 +36,6 @@ class ChatCalls(Settings):
     def chat_oai(
         self,
         conversations: Conversations,
-        *,
         model: str | None = None,
         role_mapping: RoleMapping | None = None,
         llm_config: Mapping[str, Any] | None = None,
@@ -64,7 +63,6 @@ class ChatCalls(Settings):
     def stream_chat_oai(
         self,
         conversations: Conversations,
-        *,
         model: str | None = None,
         role_mapping: RoleMapping | None = None,
         delta_mode: bool = False,
@@ -90,7 +88,6 @@ class ChatCalls(Settings):
     async def async_stream_chat_oai(
         self,
         conversations: Conversations,
-        *,
         model: str | None = None,
         role_mapping: RoleMapping | None = None,
         delta_mode: bool = False,
@@ -104,12 +101,18 @@ class ChatCalls(Settings):
         async for chunk in connection.data_plane.astream(name, request, pin):
             yield pieces.next(chunk)
 
-    def chat(self, model: str | None, request: LLMRequest | str) -> list[LLMResponse]:
+    def chat(
+        self,
+        model: str | None,
+        request: LLMRequest | str,
+        extract_params: Mapping[str, Any] | None = None,
+    ) -> list[LLMResponse]:
         """Ask without a conversation. An interrupt cancels on the workers.
 
         Args:
             model: Name of the deployment; ``None``: the default model.
             request: One text, or an :class:`LLMRequest` with one or several.
+            extract_params: More generation parameters, as ``llm_config`` of :meth:`chat_oai`.
 
         Returns:
             One response for each text, in order.
@@ -120,9 +123,12 @@ class ChatCalls(Settings):
             for name in ("max_length", "top_p", "temperature")
             if (value := getattr(asked, name)) is not None
         }
+        config |= extract_params or {}
         texts = [asked.instruction] if isinstance(asked.instruction, str) else asked.instruction
         calls = [self._request(text, model, config) for text in texts]
         return run_apart(self._whole_answers(self._session.data_plane, calls))
+
+    raw_chat = chat
 
     def _request(
         self,
@@ -134,7 +140,8 @@ class ChatCalls(Settings):
         name = self._model(model)
         request = read_llm_config(llm_config or {})
         messages = read_messages(conversations)
-        mapping = self._role_mapping(name) if role_mapping is None else role_mapping
+        own = self._role_mapping(name)
+        mapping = own if role_mapping is None else check_role_mapping(role_mapping)
         if mapping is None:
             request.messages = messages
         else:

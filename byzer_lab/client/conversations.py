@@ -29,7 +29,17 @@ def read_messages(conversations: Conversations, *, json_text: bool = False) -> l
         if listed is None:
             return [Message(role="user", content=conversations)]
         conversations = listed
-    turns: Iterable[dict[str, Any]] = conversations
+    turns: Iterable[Any] = conversations
+    if not isinstance(conversations, list | tuple):
+        raise InvalidRequestError(
+            f"A conversation is a text or a list of messages, not {type(conversations).__name__}."
+        )
+    for turn in turns:
+        if not isinstance(turn, dict):
+            raise InvalidRequestError(
+                f"The conversation holds {turn!r}. Each message is a dict with 'role' (system, "
+                "user, assistant or tool) and 'content' (text)."
+            )
     if not conversations:
         raise InvalidRequestError("The conversation is empty; it needs at least one message.")
     try:

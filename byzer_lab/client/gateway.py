@@ -10,6 +10,7 @@ import msgspec
 
 from byzer_lab.client.http import options, raise_for_error, unreachable
 from byzer_lab.cluster.runtime import Runtime
+from byzer_lab.config import absolute_path
 from byzer_lab.errors import ClusterError, ModelNotFoundError
 from byzer_lab.records import (
     NAME_PATTERN,
@@ -63,12 +64,14 @@ class GatewayClient:
         """Begin a deployment.
 
         Args:
-            spec: What to deploy. A secret that is written down in it is sent among the secrets.
+            spec: What to deploy; a relative path of a model is this process's. A secret that is
+                written down in it is sent among the secrets.
             secrets: Values of its ``${NAME}`` references.
             replace: Take down a deployment of that name that was made differently.
         """
         infer_params, written = conceal(spec.infer_params)
         spec = msgspec.structs.replace(spec, infer_params=infer_params)
+        spec = msgspec.structs.replace(spec, model_path=absolute_path(spec.model_path))
         body = {"spec": spec, "secrets": {**secrets, **written}, "replace": replace}
         return self._call("POST", "/api/deployments", OperationRecord, json=body)
 

@@ -92,11 +92,14 @@ class Lifecycle(Settings):
             for record in self._session.gateway.state().deployments
         )
 
-    def get_meta(self, model: str | None = None) -> dict[str, Any]:
+    def get_meta(
+        self, model: str | None = None, llm_config: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """What the engine says of a deployed model.
 
         Args:
             model: Name of the deployment; default: the default model.
+            llm_config: Accepted as Byzer-LLM writes it; nothing of it matters here.
 
         Returns:
             At least ``model_deploy_type``, ``backend``, ``max_model_len``, ``architectures``,

@@ -10,7 +10,7 @@ import msgspec
 
 from byzer_lab.client.base import Client
 from byzer_lab.client.session import existing_session
-from byzer_lab.client.templates import RoleMapping, Template
+from byzer_lab.client.templates import RoleMapping, Template, check_role_mapping
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import changed
 from byzer_lab.types import GenerateRequest, Sampling
@@ -221,7 +221,7 @@ class Settings(Client):
 
         It goes before the template's own.
         """
-        self._of(model).role_mapping = role_mapping
+        self._of(model).role_mapping = check_role_mapping(role_mapping)
         return self
 
     def setup_extra_generation_params(self, model: str, params: Mapping[str, Any]) -> Self:

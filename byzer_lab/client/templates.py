@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from byzer_lab.errors import InvalidRequestError
@@ -34,6 +35,30 @@ class Template:
     role_mapping: RoleMapping
     generation_config: Mapping[str, Any] = field(default_factory=dict)
     clean_func: Callable[[str], str] | None = None
+
+
+def check_role_mapping(role_mapping: Any) -> RoleMapping:
+    """The mapping, when it is one.
+
+    Raises:
+        InvalidRequestError: An unknown key, or a value that is no text or no function.
+    """
+    words = list(KEYS.values())
+    functions = [f"{key}_func" for key in words]
+    if not isinstance(role_mapping, Mapping):
+        raise InvalidRequestError(
+            f"A role mapping is a dict with {', '.join(words)}, not {role_mapping!r}."
+        )
+    for key, value in role_mapping.items():
+        if key not in words and key not in functions:
+            close = get_close_matches(str(key), [*words, *functions], n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(words)}."
+            raise InvalidRequestError(f"A role mapping has no key {key!r}; {hint}")
+        fits = callable(value) if key in functions else isinstance(value, str)
+        if not fits and value is not None:
+            kind = "a function" if key in functions else "a text"
+            raise InvalidRequestError(f"{key} is {value!r}; it must be {kind}.")
+    return role_mapping
 
 
 def render(messages: Sequence[Message], role_mapping: RoleMapping) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from byzer_lab.client.conversations import Conversations, read_messages
 from byzer_lab.client.settings import Settings
 from byzer_lab.client.templates import RoleMapping, render
@@ -13,13 +16,19 @@ class TokenCalls(Settings):
     """The calls; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
 
     def tokenize(
-        self, model: str | None, s: str, *, special_tokens: bool = False
+        self,
+        model: str | None,
+        s: str,
+        llm_config: Mapping[str, Any] | None = None,
+        *,
+        special_tokens: bool = False,
     ) -> list[LLMResponse]:
         """The tokens of a text.
 
         Args:
             model: Name of the deployment; ``None``: the default model.
             s: The text.
+            llm_config: Accepted as Byzer-LLM writes it; nothing of it matters here.
             special_tokens: Add what the model puts around every text.
 
         Returns:
@@ -35,13 +44,19 @@ class TokenCalls(Settings):
         return [LLMResponse(output=[answer.tokens], input={"instruction": s})]
 
     def apply_chat_template(
-        self, model: str | None, s: Conversations, *, add_generation_prompt: bool = True
+        self,
+        model: str | None,
+        s: Conversations,
+        llm_config: Mapping[str, Any] | None = None,
+        *,
+        add_generation_prompt: bool = True,
     ) -> str:
         """The prompt that a model's own chat template makes of a conversation.
 
         Args:
             model: Name of the deployment; ``None``: the default model.
             s: The conversation; also as JSON.
+            llm_config: Accepted as Byzer-LLM writes it; nothing of it matters here.
             add_generation_prompt: End with the beginning of the assistant's turn.
 
         Raises:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from byzer_lab.types import TokenLogprob, Usage
 
 
@@ -22,6 +20,19 @@ class InferBackend:
 
 
 @dataclass
+class LLMHistoryItem:
+    """A turn of a conversation.
+
+    Attributes:
+        role: ``system``, ``user`` or ``assistant``.
+        content: Its text.
+    """
+
+    role: str
+    content: str
+
+
+@dataclass
 class LLMRequest:
     """A question without a conversation.
 
@@ -30,9 +41,11 @@ class LLMRequest:
         max_length: Most tokens to generate.
         top_p: Nucleus, in (0, 1].
         temperature: 0 is greedy.
+        embedding: Accepted as Byzer-LLM writes it; ``emb`` asks for vectors.
     """
 
     instruction: str | list[str]
+    embedding: bool = False
     max_length: int | None = None
     top_p: float | None = None
     temperature: float | None = None
@@ -142,5 +155,14 @@ def metadata_of(
             metadata |= {"cost": facts.cost, "currency": facts.currency}
     if logprobs:
         metadata["prob"] = sum(token.logprob for token in logprobs)
-        metadata["logprobs"] = msgspec.to_builtins(logprobs)
+        metadata["logprobs"] = [_told(token) for token in logprobs]
     return metadata
+
+
+def _told(token: TokenLogprob) -> dict[str, Any]:
+    return {
+        "token": token.token,
+        "text": token.text,
+        "logprob": token.logprob,
+        "top": [_told(other) for other in token.top],
+    }

@@ -93,7 +93,7 @@ def backend_name(name: str) -> str:
     if ":" in name:
         return name
     if name not in names:
-        close = get_close_matches(name, names, n=1)
+        close = get_close_matches(name.lower(), names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise InvalidRequestError(
             f"There is no backend {name!r}; there is: {', '.join(sorted(BACKENDS))}.{hint}"

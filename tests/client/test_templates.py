@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from byzer_lab.client.templates import Template, Templates, render
+from byzer_lab.client.templates import Template, Templates, check_role_mapping, render
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import read_sampling
 from byzer_lab.types import Message
@@ -78,3 +78,22 @@ def test_their_generation_parameters_are_known() -> None:
     for name in ("qwen", "yi", "llama", "deepseek_code_chat", "default", "empty"):
         read_sampling(getattr(Templates, name)().generation_config)
     assert read_sampling(Templates.qwen().generation_config).repetition_penalty == 1.1
+
+
+@pytest.mark.parametrize(
+    ("mapping", "sentence"),
+    [
+        ("x", "A role mapping is a dict with system_msg, user_role, assistant_role, not 'x'."),
+        ({"user_rol": "U"}, "has no key 'user_rol'; did you mean 'user_role'"),
+        ({"user_role": 5}, "user_role is 5; it must be a text."),
+        ({"user_role_func": "x"}, "user_role_func is 'x'; it must be a function."),
+    ],
+)
+def test_a_role_mapping_is_checked(mapping: object, sentence: str) -> None:
+    with pytest.raises(InvalidRequestError, match=sentence):
+        check_role_mapping(mapping)
+
+
+def test_the_templates_own_mappings_pass() -> None:
+    for name in ("qwen", "yi", "llama", "deepseek_code_chat", "default", "empty"):
+        check_role_mapping(getattr(Templates, name)().role_mapping)

@@ -61,7 +61,7 @@ async def test_closing_fails_what_runs_and_leaves_no_thread(
     before = set(threading.enumerate())
     for kind in ("llama", "gptj"):
         other = load_engine(model_folder(kind), concurrency=4)
-        assert set(threading.enumerate()) > before
+        assert set(threading.enumerate()) - before
         running = [
             asyncio.create_task(answer(other, ask("hello", ignore_eos=True))) for _ in range(3)
         ]
