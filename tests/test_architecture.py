@@ -64,8 +64,6 @@ PLACES: dict[str, set[str]] = {
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
     "httpx": {"client", "cluster", "engines", "jupyter", "providers"},
-    "boto3": {"providers"},
-    "botocore": {"providers"},
     "websockets": {"providers"},
     "jupyter_server": {"jupyter"},
     "tornado": {"jupyter"},

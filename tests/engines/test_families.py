@@ -113,7 +113,7 @@ def test_the_prefix_may_be_left_out_or_added() -> None:
     ("kind", "says"),
     [
         ("saas/qianwem", "no provider 'saas/qianwem'; did you mean saas/qianwen"),
-        ("saas/nothing", "no provider 'saas/nothing'; there is: azure_openai, "),
+        ("saas/nothing", "no provider 'saas/nothing'; there is: aws_bedrock, "),
         ("sft/llama2", "names a training job, not a model to deploy"),
         ("deepspeed/llama3b", "names a training job"),
         ("custom/lama2", "Did you mean custom/llama2"),

@@ -55,6 +55,21 @@ def test_every_field_of_a_deployment_has_its_place_in_a_cell() -> None:
     assert read_spec(DEPLOY.parse("c --model_path m"), "") == DeploymentSpec("c", "m")
 
 
+def test_a_providers_model_needs_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "gpt --pretrained_model_type saas/openai"
+    spec = read_spec(DEPLOY.parse(line), "saas.api_key = ${MY_KEY}\nsaas.model = gpt-4o")
+    assert spec == DeploymentSpec(
+        "gpt",
+        pretrained_model_type="saas/openai",
+        infer_params={"saas.api_key": "${MY_KEY}", "saas.model": "gpt-4o"},
+    )
+    text = backend_help(line)
+    assert text.startswith("Parameters of saas/openai, in the body of the cell:")
+    assert "max_retries" in text
+    with pytest.raises(UsageError, match="--model_path is missing"):
+        DEPLOY.parse("gpt --pretrained_model_type custom/llama2")
+
+
 @pytest.mark.parametrize(
     ("more", "body", "kind", "sentence"),
     [

@@ -3,12 +3,14 @@
 import copy
 import pickle
 
+import pytest
 from byzer_lab_magics.looking import COLUMNS
+from byzer_lab_magics.media import Media, bundle
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import bar
 from byzer_lab_magics.table import Facts, Table
 
-from byzer_lab.types import Message, TokenLogprob, Usage
+from byzer_lab.types import Chunk, Message, TokenLogprob, Usage
 
 
 def test_a_reply_is_a_text() -> None:
@@ -23,6 +25,21 @@ def test_a_reply_is_a_text() -> None:
     for twin in (copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
         assert twin.logprobs == logprobs
         assert (twin, twin.model, twin.usage, twin.messages) == ("Hello", "chat", usage, asked)
+
+
+def test_sounds_and_pictures_of_a_reply(capsys: pytest.CaptureFixture[str]) -> None:
+    media = Media()
+    for piece in (b"ab", b"c"):
+        media.take(Chunk(data=piece, media_type="audio/mpeg"))
+    media.take(Chunk(finish_reason="stop"))
+    assert media.files == [b"abc"]
+    media.show(shell=None)
+    assert capsys.readouterr().out == "[audio/mpeg, 3 bytes; --as NAME keeps them in NAME.data]\n"
+    shown = bundle(b"abc", 'audio/"><script>', "words")
+    assert "<script>" not in shown["text/html"]
+    assert bundle(b"abc", "image/png", "words") == {"image/png": "YWJj", "text/plain": "words"}
+    reply = Reply("", files=media.files, media_type=media.media_type)
+    assert (reply.data, reply.media_type, Reply("x").data) == (b"abc", "audio/mpeg", b"")
 
 
 def test_a_table_prints_aligned_and_escapes_its_html() -> None:

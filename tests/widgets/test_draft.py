@@ -170,3 +170,22 @@ def test_infos_of_another_model_type() -> None:
     chat: list[ParameterInfo] = [*parameters_of("transformers")]
     vectors: list[ParameterInfo] = [*parameters_of("transformers", "custom/bge")]
     assert chat != vectors
+
+
+def test_a_providers_model_needs_no_path_and_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-0123456789abcdef")
+    kind = {"pretrained_model_type": "saas/openai"}
+    infos = parameters_of("transformers", "saas/openai")
+    assert {"api_key", "model", "base_url"} <= {info.name for info in basic_first(infos)[0]}
+    assert "saas/openai" in family_types()
+
+    def look(**parameters: Any) -> Checked:
+        draft = Draft(name="gpt", settings=kind, parameters=parameters)
+        return check(draft, this_machine(), infos)
+
+    found = look(api_key="${MY_KEY}", model="gpt-4o")
+    assert found.problems == {}
+    assert found.spec is not None
+    assert found.spec.infer_params == {"api_key": "${MY_KEY}", "model": "gpt-4o"}
+    assert "needs saas.api_key" in str(look(model="gpt-4o").problems)
+    assert "environment variable" in look(api_key=KEY).problems["infer_params.api_key"]

@@ -119,3 +119,33 @@ async def test_an_engine_without_pauses_lets_others_run() -> None:
         pass
     ticker.cancel()
     assert ticks > 100
+
+
+async def test_bytes_are_joined_and_pictures_are_not() -> None:
+    async def answer(kind: str) -> AsyncGenerator[Chunk]:
+        for number in range(50):
+            yield Chunk(data=bytes([number, 255]), media_type=kind)
+        yield Chunk(finish_reason="stop", usage=Usage())
+
+    for kind, least, most in (("audio/mpeg", 1, 20), ("image/png", 50, 50)):
+        blocks = []
+        async for block in coalesced(answer(kind)):
+            blocks.append(block)
+            await asyncio.sleep(0.001)
+        *pieces, _ = decoded(blocks)
+        assert b"".join(piece.data for piece in pieces) == bytes(
+            byte for number in range(50) for byte in (number, 255)
+        )
+        assert {piece.media_type for piece in pieces} == {kind}
+        assert least <= len(pieces) <= most
+
+
+async def test_thoughts_stay_apart_from_the_answer() -> None:
+    async def answer() -> AsyncGenerator[Chunk]:
+        for number in range(20):
+            yield Chunk(reasoning=f"{number},", tokens=1)
+        yield Chunk(text="42", tokens=1, finish_reason="stop", usage=Usage())
+
+    chunks = decoded([block async for block in coalesced(answer())])
+    assert "".join(chunk.text for chunk in chunks) == "42"
+    assert "".join(chunk.reasoning for chunk in chunks) == "".join(f"{n}," for n in range(20))
