@@ -22,6 +22,7 @@ from tests.cluster.test_nodes import ON_LOOPBACK, TwoNodes
 from tests.conftest import REPOSITORY
 from tests.support.encoders import make_bert, make_reranker
 
+pytestmark = pytest.mark.timeout(620)
 Run = Callable[[str], list[str]]
 IMPORTS = "from byzer_lab import ByzerLLM,LLMRequest,InferBackend,Templates\n"
 RAY = """
@@ -171,7 +172,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, lab_home: Path) -> Iterator[Ru
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=560,
             check=False,
         )
         assert answer.returncode == 0, answer.stderr[-3000:]

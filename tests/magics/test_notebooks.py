@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-LIMIT_S = 280
+LIMIT_S = 560
 STOP_LIMIT_S = 60
 NOT_INHERITED = (
     "BYZER_LAB_URL",
@@ -63,6 +63,7 @@ def have(library: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(620)
 def test_deploys(environment: dict[str, str]) -> None:
     shown = shown_by("01_deploy.ipynb", environment)
     expected = [
@@ -84,6 +85,7 @@ def test_deploys(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(620)
 def test_providers(environment: dict[str, str]) -> None:
     shown = shown_by("04_providers.ipynb", environment)
     expected = [
