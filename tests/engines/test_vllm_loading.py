@@ -19,6 +19,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed here")
 from byzer_lab.bundled import bundled_model
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.vllm import VLLMEngine
+from byzer_lab.engines.vllm.news import News
 from byzer_lab.engines.vllm.placement import executor_for
 from byzer_lab.errors import EngineDeadError, EngineError, InvalidRequestError
 from byzer_lab.types import Message
@@ -248,3 +249,18 @@ def test_what_the_gpus_of_a_worker_mean(monkeypatch: pytest.MonkeyPatch) -> None
     assert defaults(2) == {**two, "distributed_executor_backend": "ray"}
     # One rank of the deployment's own choice needs no other process.
     assert defaults(2, tensor_parallel_size=1)["distributed_executor_backend"] is None
+
+
+def test_folders_of_killed_workers_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    left = tmp_path / f"byzer-lab-vllm-{killed.pid}-abc"
+    left.mkdir()
+    (left / "socket").touch()
+    news = News(lambda progress: None)
+    assert list(tmp_path.iterdir()) == [news.folder]
+    news.close()
+    assert not list(tmp_path.iterdir())

@@ -87,7 +87,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         spread = arguments.distributed_executor_backend == "ray"
         self._news = News(report)
         self._news.write_logging_config(DEFAULT_LOGGING_CONFIG, alone=not spread)
-        variables = Variables(self._news.logging_config, offline=source.offline)
+        variables = Variables(self._news.logging_config, self._news.folder, offline=source.offline)
         if on_processor():
             ranks = arguments.tensor_parallel_size * arguments.pipeline_parallel_size
             variables.on_a_processor(

@@ -21,6 +21,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from byzer_lab.engines.base import LoadProgress, ReportProgress
 from byzer_lab.errors import describe
 
@@ -33,6 +35,7 @@ PHASES = {
 _LONGEST = 4000
 # Between the death of a process and the news of its cause, in seconds.
 _PATIENCE_S = 1.0
+_FOLDER = "byzer-lab-vllm-"
 _links: dict[str, socket.socket | None] = {}
 
 
@@ -98,6 +101,7 @@ class News:
         report: Told of each phase.
 
     Attributes:
+        folder: Of this worker's files in the temporary directory; :meth:`close` removes it.
         logging_config: File with vLLM's logging configuration, the messenger included.
     """
 
@@ -106,12 +110,13 @@ class News:
         self._causes: list[str] = []
         self._came = threading.Event()
         self._links: list[socket.socket] = []
-        self._folder = Path(tempfile.mkdtemp(prefix="byzer-lab-vllm-"))
-        self._address = str(self._folder / "news")
+        _remove_orphans()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
+        self._address = str(self.folder / "news")
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(self._address)
         self._socket.listen()
-        self.logging_config = str(self._folder / "logging.json")
+        self.logging_config = str(self.folder / "logging.json")
         threading.Thread(target=self._accept, name="vllm-news", daemon=True).start()
 
     def write_logging_config(self, base: dict[str, Any], *, alone: bool) -> None:
@@ -143,7 +148,7 @@ class News:
             with contextlib.suppress(OSError):  # it has ended already
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed
@@ -161,3 +166,11 @@ class News:
                 if "cause" in message:
                     self._causes.append(message["cause"])
                     self._came.set()
+
+
+def _remove_orphans() -> None:
+    """Remove the folders of workers that were killed; each has the number of its process."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        number = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)

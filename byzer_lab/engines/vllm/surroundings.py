@@ -7,17 +7,18 @@ start; afterwards the worker's own environment is as it was before.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 class Variables:
     """Variables that are set while vLLM's processes are started: a context manager.
 
     Args:
-        logging_config: See :class:`byzer_lab.engines.vllm.news.News`.
+        logging_config, folder: See :class:`byzer_lab.engines.vllm.news.News`.
         offline: The model is here; the hub is not to be asked.
     """
 
-    def __init__(self, logging_config: str, *, offline: bool) -> None:
+    def __init__(self, logging_config: str, folder: Path, *, offline: bool) -> None:
         self._before: dict[str, str | None] = {}
         self._forced = {
             "VLLM_NO_USAGE_STATS": "1",  # nothing is sent anywhere
@@ -25,6 +26,7 @@ class Variables:
             "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would break: the worker has threads
             "VLLM_CONFIGURE_LOGGING": "1",
             "VLLM_LOGGING_CONFIG_PATH": logging_config,
+            "VLLM_RPC_BASE_PATH": str(folder),  # its sockets, which it leaves where they are
         }
         # What the user has set is kept.
         self._wanted = {"VLLM_HOST_IP": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
