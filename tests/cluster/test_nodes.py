@@ -94,7 +94,8 @@ connect({address!r})
 class Part:
     def where(self):
         group = ray.util.get_current_placement_group()
-        return group.bundle_specs, ray.util.get_node_ip_address()
+        bundles = [dict(sorted(bundle.items())) for bundle in group.bundle_specs]
+        return bundles, ray.util.get_node_ip_address()
 
 spec = DeploymentSpec(name="wide", backend="vllm", gpus_per_worker=2, cpus_per_worker=0.5)
 actor = ray.remote(Part).options(**_reservation("wide-1", spec)).remote()
