@@ -50,9 +50,9 @@ def absolute_path(model_path: str) -> str:
 
     Args:
         model_path: As the user writes it. A relative path is the caller's where something is
-            there; a hub id and ``bundled`` stay as they are.
+            there, and ``~`` the caller's home; a hub id and ``bundled`` stay as they are.
     """
-    path = Path(model_path).expanduser()
-    if not model_path or model_path == "bundled" or not path.exists():
+    path = os.path.expanduser(model_path)  # ~user stays where there is no such user
+    if not model_path or model_path == "bundled" or not os.path.exists(path):
         return model_path
-    return str(path.absolute())
+    return str(Path(path).absolute())

@@ -6,13 +6,13 @@ reference page read this table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.schema import ParameterInfo, read_values
+from byzer_lab.schema import ParameterInfo, given_twice, read_values
 from byzer_lab.types import Sampling
 
 OWNER = "llm_config"
@@ -125,7 +125,23 @@ def plain_name(name: str) -> str:
     return name
 
 
-def read_sampling(given: Mapping[str, Any]) -> Sampling:
+def spellings(given: Mapping[str, Any]) -> dict[str, str]:
+    """Each given name as it is written, by its plain name.
+
+    Raises:
+        InvalidRequestError: One is given with a prefix and without, or with both prefixes.
+    """
+    written: dict[str, str] = {}
+    for name, value in given.items():
+        first = written.get(plain_name(name))
+        if first is None or given[first] is None:
+            written[plain_name(name)] = name
+        elif value is not None:
+            raise given_twice(first, name)
+    return written
+
+
+def read_sampling(given: Mapping[str, Any], beside: Iterable[str] = ()) -> Sampling:
     """Read generation parameters.
 
     Args:
@@ -133,12 +149,14 @@ def read_sampling(given: Mapping[str, Any]) -> Sampling:
             ``generation.``. Values may be texts, as SQL and the command line write them:
             ``"0.1"``, ``"true"``, ``"a,b"`` for lists. Names of :data:`PROVIDER_OPTIONS` and
             :data:`EXTRA` become ``options``.
+        beside: Names that the caller reads itself, for messages.
 
     Raises:
         InvalidRequestError: An unknown name, a value that doesn't fit, or something that no
             engine offers, such as beam search.
     """
-    plain = {plain_name(name): value for name, value in given.items()}
+    written = spellings(given)
+    plain = {plain: given[name] for plain, name in written.items()}
     plain = {name: value for name, value in plain.items() if name not in STREAMING}
     options = _options(plain)
     for name in OFF.keys() & plain.keys():
@@ -148,7 +166,8 @@ def read_sampling(given: Mapping[str, Any]) -> Sampling:
                 f"{name} is {value!r}, but no engine here searches among several answers; leave "
                 "it out, or ask several times with different seeds."
             )
-    return Sampling(**read_values(GENERATION, plain, OWNER), options=options)
+    values = read_values(GENERATION, plain, OWNER, written=written, beside=beside)
+    return Sampling(**values, options=options)
 
 
 def _options(plain: dict[str, Any]) -> dict[str, Any]:

@@ -160,7 +160,12 @@ def read_parameters(parameters: type[P], given: Mapping[str, Any], backend: str)
 
 
 def read_values(
-    parameters: Iterable[ParameterInfo], given: Mapping[str, Any], owner: str
+    parameters: Iterable[ParameterInfo],
+    given: Mapping[str, Any],
+    owner: str,
+    *,
+    written: Mapping[str, str] | None = None,
+    beside: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Check values against described parameters.
 
@@ -168,6 +173,8 @@ def read_values(
         parameters: What may be given.
         given: The values; ``None`` counts as not given.
         owner: Whose parameters they are, for messages, such as ``The vllm backend``.
+        written: The names of ``given`` as the caller wrote them, for messages.
+        beside: Names that the owner takes beside these parameters, for messages.
 
     Returns:
         Each given value under its parameter's own name, as its kind.
@@ -177,15 +184,24 @@ def read_values(
     """
     known = {name: info for info in parameters for name in _names(info)}
     values: dict[str, Any] = {}
+    first: dict[str, str] = {}
     for name, value in given.items():
         info = known.get(name)
         if info is None:
-            raise _unknown(name, list(known), owner)
+            raise _unknown(name, [*known, *beside], owner)
+        if value is None:
+            continue
+        spelling = (written or {}).get(name, name)
         if info.name in values:
-            raise InvalidRequestError(f"{info.name} is given twice, also as {name!r}.")
-        if value is not None:
-            values[info.name] = info.read(value)
+            raise given_twice(first[info.name], spelling)
+        first[info.name] = spelling
+        values[info.name] = info.read(value)
     return values
+
+
+def given_twice(first: str, second: str) -> InvalidRequestError:
+    """The error of one parameter under two names, both as the caller wrote them."""
+    return InvalidRequestError(f"{first} is given twice, also as {second!r}.")
 
 
 def _names(info: ParameterInfo) -> tuple[str, ...]:

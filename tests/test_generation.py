@@ -34,8 +34,28 @@ def test_names_of_the_original() -> None:
     )
     with pytest.raises(InvalidRequestError, match="use_beam_search is True, but no engine here"):
         read_sampling({"gen.use_beam_search": True})
-    with pytest.raises(InvalidRequestError, match="max_tokens is given twice, also as"):
-        read_sampling({"max_length": 3, "max_tokens": 4})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("max_length", "max_tokens"),
+        ("gen.max_length", "generation.max_tokens"),
+        ("temperature", "gen.temperature"),
+        ("gen.seed", "generation.seed"),
+        ("model", "gen.model"),
+        ("n", "gen.n"),
+    ],
+)
+def test_two_spellings_of_one_parameter_are_refused(first: str, second: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        read_sampling({first: 1, second: 1})
+    assert refused.value.message == f"{first} is given twice, also as {second!r}."
+
+
+def test_none_is_not_given() -> None:
+    for given in ({"seed": None, "gen.seed": 7}, {"seed": 7, "gen.seed": None}):
+        assert read_sampling(given) == Sampling(seed=7)
 
 
 def test_defaults_fill_in_what_is_open() -> None:

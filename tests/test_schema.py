@@ -36,8 +36,9 @@ def test_defaults_and_texts() -> None:
 
 def test_aliases_mean_the_same() -> None:
     assert read(num_gpu_layers=-1) == read(n_gpu_layers="-1") == read(layers=-1)
-    with pytest.raises(InvalidRequestError, match="layers is given twice, also as 'n_gpu_layers'"):
-        read(layers=1, n_gpu_layers=2)
+    with pytest.raises(InvalidRequestError, match="num_gpu_layers is given twice, also as 'n_gpu"):
+        read(num_gpu_layers=1, n_gpu_layers=2)
+    assert read(layers=None, n_gpu_layers=2).layers == 2
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class Client:
             raise InvalidRequestError(
                 "No model was named; pass model=..., or call setup_default_model_name first."
             )
+        if not isinstance(name, str):
+            raise InvalidRequestError(f"model is {name!r}; it must be the name of a deployment.")
         return name
 
     def _record(self, name: str) -> DeploymentRecord:

@@ -88,12 +88,12 @@ class ChatCalls(Settings):
     async def async_stream_chat_oai(
         self,
         conversations: Conversations,
-        model: str | None = None,
         role_mapping: RoleMapping | None = None,
+        model: str | None = None,
         delta_mode: bool = False,
         llm_config: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[StreamItem]:
-        """:meth:`stream_chat_oai` for asyncio."""
+        """:meth:`stream_chat_oai` for asyncio; ``role_mapping`` comes first, as in Byzer-LLM."""
         name, request = self._request(conversations, model, llm_config, role_mapping)
         pieces = _Pieces(name, request, delta_mode)
         connection = await asyncio.to_thread(session, self._address)  # may start the cluster

@@ -15,6 +15,7 @@ from byzer_lab.client.settings import Settings
 from byzer_lab.client.types import LLMRequest, LLMResponse
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import plain_name
+from byzer_lab.schema import given_twice
 from byzer_lab.types import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest, Usage
 
 T = TypeVar("T")
@@ -86,10 +87,7 @@ class EmbeddingCalls(Settings):
                 "No embedding model was named; pass model=..., or call "
                 "setup_default_emb_model_name first."
             )
-        asked = request.instruction if isinstance(request, LLMRequest) else request
-        texts = [asked] if isinstance(asked, str) else list(asked)
-        if not texts:
-            raise InvalidRequestError("There is no text to embed; the list is empty.")
+        texts = _texts(request.instruction if isinstance(request, LLMRequest) else request)
         options = _options(extract_params or {}, EmbedRequest)
 
         def ask(some: list[str]) -> tuple[EmbedRequest, EmbedAnswer]:
@@ -143,13 +141,7 @@ class EmbeddingCalls(Settings):
                 "No rerank model was named; pass model=..., or call "
                 "setup_default_re_rank_model_name first."
             )
-        given = list(sentence_pairs)
-        if not given:
-            raise InvalidRequestError(
-                "sentence_pairs is empty; it is one [query, passage] or a list of them."
-            )
-        single = isinstance(given[0], str)
-        pairs = [given] if single else [list(pair) for pair in given]
+        single, pairs = _pairs(sentence_pairs)
         options = _options(extract_params or {}, RerankRequest)
 
         def ask(some: list[Any]) -> tuple[RerankRequest, RerankAnswer]:
@@ -169,12 +161,47 @@ class EmbeddingCalls(Settings):
             truncated=sum(sum(answer.truncated) for _, answer in parts),
         )
         output = rated[0] if single else rated
+        given = pairs[0] if single else pairs
         return [LLMResponse(output=output, input={"sentence_pairs": given}, metadata=metadata)]
+
+
+def _texts(asked: Any) -> list[str]:
+    """What to embed, as a list."""
+    texts = [asked] if isinstance(asked, str) else asked
+    if not isinstance(texts, list | tuple):
+        raise InvalidRequestError(
+            f"What to embed is {asked!r}; it must be a text or a list of them."
+        )
+    if not texts:
+        raise InvalidRequestError("There is no text to embed; the list is empty.")
+    for text in texts:
+        if not isinstance(text, str):
+            raise InvalidRequestError(
+                f"The list to embed holds {text!r}; each item must be a text."
+            )
+    return list(texts)
+
+
+def _pairs(given: Any) -> tuple[bool, list[list[str]]]:
+    """Whether it is a single pair, and all pairs."""
+    shape = "it must be one [query, passage] or a list of them"
+    if not isinstance(given, list | tuple):
+        raise InvalidRequestError(f"sentence_pairs is {given!r}; {shape}.")
+    if not given:
+        raise InvalidRequestError(f"sentence_pairs is empty; {shape}.")
+    single = isinstance(given[0], str)
+    pairs = [given] if single else given
+    for pair in pairs:
+        texts = isinstance(pair, list | tuple) and all(isinstance(text, str) for text in pair)
+        if not texts or len(pair) != 2:
+            raise InvalidRequestError(f"sentence_pairs holds {pair!r}; {shape}.")
+    return single, [list(pair) for pair in pairs]
 
 
 def _options(given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     """``extract_params`` under the names of a request."""
     values: dict[str, Any] = {}
+    first: dict[str, str] = {}
     known = [name for name, field in NAMES.items() if field in kind.__struct_fields__]
     for written, value in given.items():
         name = plain_name(written)
@@ -182,6 +209,9 @@ def _options(given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
             raise InvalidRequestError(f"extract_params has no parameter {written!r}; {hint}")
+        if NAMES[name] in values:
+            raise given_twice(first[NAMES[name]], written)
+        first[NAMES[name]] = written
         values[NAMES[name]] = value
     return values
 

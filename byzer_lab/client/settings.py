@@ -11,8 +11,10 @@ import msgspec
 from byzer_lab.client.base import Client
 from byzer_lab.client.session import existing_session
 from byzer_lab.client.templates import RoleMapping, Template, check_role_mapping
+from byzer_lab.deployment import SETTINGS
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import changed
+from byzer_lab.schema import ParameterInfo
 from byzer_lab.types import GenerateRequest, Sampling
 
 DEPLOY_KEYS = {
@@ -93,14 +95,17 @@ class Settings(Client):
             name: A key of Byzer-LLM such as ``num_gpus`` or ``maxConcurrency``, a field of a
                 deployment such as ``queue_limit``, or ``resource.NAME`` for an amount of a Ray
                 resource that a worker reserves.
-            value: Its value.
+            value: Its value, also as a text; ``None`` forgets it. The other ``setup_*`` of a deploy
+                read theirs in the same way.
 
         Raises:
-            InvalidRequestError: There is no such key.
+            InvalidRequestError: There is no such key, or the value doesn't fit.
         """
         if name.startswith(RESOURCE):
-            resources = {**self._settings.get("resources", {}), name.removeprefix(RESOURCE): value}
-            return self._set("resources", resources)
+            amount = ParameterInfo(name, float, None, "", least=0).read(value)
+            resources = {**self._settings.get("resources", {}), name.removeprefix(RESOURCE): amount}
+            self._settings["resources"] = {k: v for k, v in resources.items() if v is not None}
+            return self
         if name in NO_EFFECT:
             return self
         if name not in DEPLOY_KEYS:
@@ -149,7 +154,11 @@ class Settings(Client):
         return self._set("scale_down_after_s", scale_down_after_s)
 
     def _set(self, field: str, value: Any) -> Self:
-        self._settings[field] = value
+        read = SETTINGS[field].read(value)
+        if read is None:
+            self._settings.pop(field, None)
+        else:
+            self._settings[field] = read
         return self
 
     # -- of calls ---------------------------------------------------------------------------

@@ -58,19 +58,21 @@ def fit_answer(request: GenerateRequest, input_tokens: int, window: int) -> int:
     """
     max_tokens = request.sampling.max_tokens
     fit_limits(request, input_tokens)
-    window = min(window, request.max_total_tokens or window)
+    limit = request.max_total_tokens
+    whose = f"the model's context window of {window}"
+    if limit is not None and limit < window:
+        window, whose = limit, f"the {limit} that setup_max_model_length allows"
     left = window - input_tokens
     if left < 1:
         raise ContextLengthError(
-            f"The prompt has {input_tokens} tokens, but the model's context window is {window} "
-            "and must hold the answer too.",
+            f"The prompt has {input_tokens} tokens, and {whose} must hold the answer too.",
             input_tokens=input_tokens,
             context_length=window,
         )
     if max_tokens is not None and max_tokens > left:
         raise ContextLengthError(
             f"The prompt has {input_tokens} tokens and max_tokens is {max_tokens}: together more "
-            f"than the model's context window of {window}. Ask for at most {left}.",
+            f"than {whose}. Ask for at most {left}.",
             input_tokens=input_tokens,
             max_tokens=max_tokens,
             context_length=window,

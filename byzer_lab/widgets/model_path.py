@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byzer_lab.bundled import bundled_model
+from byzer_lab.config import absolute_path
 from byzer_lab.engines.families import detect
 from byzer_lab.engines.folder import ADAPTER, find_model
 from byzer_lab.engines.llama_cpp.files import find_gguf
@@ -84,13 +85,10 @@ def look(model_path: str, backend: str, *, local: bool) -> Seen:
         backend: The backend that was chosen.
         local: Workers run on this machine, so that they see the same files.
     """
-    path = bundled_model() if model_path == BUNDLED else _expanded(model_path)
+    path = bundled_model() if model_path == BUNDLED else _expanded(absolute_path(model_path))
     try:
-        if _is_hub_id(model_path) and backend != "llama_cpp":
+        if _is_hub_id(model_path) and not path.is_absolute() and backend != "llama_cpp":
             return Seen(_of_hub(model_path))
-        if path.exists() and not path.is_absolute():
-            where = path.absolute()
-            return Seen(problem=f"Workers run in another folder; write the whole path: {where}")
         if path.exists() or local:
             return Seen(_found(path, backend))
     except (ByzerLabError, OSError, RuntimeError) as error:  # no such user, or not readable

@@ -97,23 +97,27 @@ def form_page(
 ) -> Iterator[FormPage]:
     """A page that stays open through the tests below, which tell one story."""
     home = Path(tempfile.mkdtemp(prefix="byzer-form-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BYZER_LAB_HOME", str(home))
-        folder = tmp_path_factory.mktemp("form")
-        with JupyterProcess("lab", folder, home, real_cluster=True) as lab:
-            context = chromium.new_context(viewport={"width": 1280, "height": 1400})
-            page = context.new_page()
-            page.set_default_timeout(20_000)
-            form_page = FormPage(page, lab)
-            form_page.open()
-            yield form_page
-            context.close()
-        runtime = read_runtime()
-        stop_cluster()
-        if runtime is not None:  # a part of the story may have started none
-            assert runtime.pid is not None
-            assert processes.session_members(runtime.pid) == []
-    shutil.rmtree(home)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BYZER_LAB_HOME", str(home))
+            try:
+                folder = tmp_path_factory.mktemp("form")
+                with JupyterProcess("lab", folder, home, real_cluster=True) as lab:
+                    context = chromium.new_context(viewport={"width": 1280, "height": 1400})
+                    page = context.new_page()
+                    page.set_default_timeout(20_000)
+                    form_page = FormPage(page, lab)
+                    form_page.open()
+                    yield form_page
+                    context.close()
+            finally:
+                runtime = read_runtime()
+                stop_cluster()
+            if runtime is not None:  # a part of the story may have started none
+                assert runtime.pid is not None
+                assert processes.session_members(runtime.pid) == []
+    finally:
+        shutil.rmtree(home)
 
 
 def test_it_opens_in_the_notebook(form_page: FormPage, pictures: Path) -> None:

@@ -68,9 +68,12 @@ def test_the_answer_gets_what_is_left_of_the_window() -> None:
     assert fit_answer(asked(6), 10, 16) == 6
     with pytest.raises(ContextLengthError, match=r"10 tokens and max_tokens is 7.*window of 16"):
         fit_answer(asked(7), 10, 16)
-    with pytest.raises(ContextLengthError, match="16 tokens, but the model's context window is 16"):
+    with pytest.raises(ContextLengthError, match="16 tokens, and the model's context window of 16"):
         fit_answer(asked(None), 16, 16)
     with pytest.raises(ContextLengthError, match="16 tokens, more than the 15 that"):
         fit_answer(asked(None, max_input_tokens=15), 16, 100)
+    for max_tokens in (None, 5):
+        with pytest.raises(ContextLengthError, match="the 16 that setup_max_model_length allows"):
+            fit_answer(asked(max_tokens, max_total_tokens=16), 16, 100)
     assert fit_answer(asked(None, max_total_tokens=20), 16, 100) == 4
     assert fit_answer(asked(None, max_total_tokens=200), 16, 100) == 84

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,9 @@ pytest.importorskip("vllm", reason="vLLM is not installed here")
 from byzer_lab.bundled import bundled_model
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.vllm import VLLMEngine
-from byzer_lab.engines.vllm.news import News
+from byzer_lab.engines.vllm.news import _place
 from byzer_lab.engines.vllm.placement import executor_for
+from byzer_lab.engines.vllm.surroundings import Variables
 from byzer_lab.errors import EngineDeadError, EngineError, InvalidRequestError
 from byzer_lab.types import Message
 from tests.engines.conftest import CHATML, answer, ask, load_engine, make_tokenizer
@@ -131,40 +136,62 @@ async def check_a_dead_engine(engine: VLLMEngine) -> None:
         await answer(engine, ask("hello"))
 
 
-def test_two_ranks_and_none_survives_a_killed_worker(tmp_path: Path) -> None:
-    given = {"backend.tensor_parallel_size": "2"}
-    log = tmp_path / "log"
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary directory of the test's own, whose path is short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="bl-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def worker(temporary: Path, log: Path, **given: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A worker's process and what it tells; killed at the end."""
     with log.open("wb") as errors:
-        worker = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.vllm_worker", json.dumps(given)],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "2"},
+            env={**os.environ, "OMP_NUM_THREADS": "2", "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
     try:
-        assert worker.stdout is not None
-        told = next((line for line in worker.stdout if line.startswith('{"meta"')), None)
+        assert process.stdout is not None
+        told = next((line for line in process.stdout if line.startswith('{"meta"')), None)
         assert told is not None, log.read_text()[-4000:]
-        answered = json.loads(told)
+        yield process, json.loads(told)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_two_ranks_and_nothing_survives_a_killed_worker(temporary: Path, tmp_path: Path) -> None:
+    two = {"backend.tensor_parallel_size": "2"}
+    with worker(temporary, tmp_path / "log", **two) as (process, answered):
         assert answered["meta"]["tensor_parallel_size"] == 2
         assert answered["text"] == "Hello! How can I help you today?"
-        there = vllm_processes(worker.pid)
+        there = vllm_processes(process.pid)
         assert len(there) == 3  # the engine and its ranks
         addresses = [
             connection.laddr.ip
-            for process in [psutil.Process(worker.pid), *there]
-            for connection in process.net_connections("inet")
+            for one in [psutil.Process(process.pid), *there]
+            for connection in one.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         ]
         assert addresses
         assert set(addresses) <= {"127.0.0.1", "::1"}
-    finally:
-        worker.kill()
-        worker.wait()
     _, alive = psutil.wait_procs(there, timeout=30)
     assert not alive
+    (left,) = temporary.iterdir()
+    assert left.name.startswith(f"byzer-lab-vllm-{process.pid}-")
+    assert len(list(left.iterdir())) > 2  # sockets too
+    with worker(temporary, tmp_path / "log") as (process, _):
+        (own,) = temporary.iterdir()  # the other one is gone
+        assert own != left
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+        assert not list(temporary.iterdir())
 
 
 def test_vllms_own_cause_is_told_and_nothing_stays(tmp_path: Path) -> None:
@@ -251,16 +278,18 @@ def test_what_the_gpus_of_a_worker_mean(monkeypatch: pytest.MonkeyPatch) -> None
     assert defaults(2, tensor_parallel_size=1)["distributed_executor_backend"] is None
 
 
-def test_folders_of_killed_workers_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    killed = subprocess.Popen(["true"])
-    killed.wait()
-    left = tmp_path / f"byzer-lab-vllm-{killed.pid}-abc"
-    left.mkdir()
-    (left / "socket").touch()
-    news = News(lambda progress: None)
-    assert list(tmp_path.iterdir()) == [news.folder]
-    news.close()
-    assert not list(tmp_path.iterdir())
+def test_where_the_files_lie() -> None:
+    longest = "/" + "x" * 29
+    assert _place(longest) == Path(longest)
+    assert len(f"{longest}/byzer-lab-vllm-4194304-12345678/{uuid.uuid4()}") < 100
+    assert _place(longest + "x") == _place(None)
+
+
+def test_ranks_on_other_machines_get_no_folder_of_this_one() -> None:
+    variables = Variables("/logging.json", Path("/folder"), offline=False)
+    variables.over_machines("127.0.0.1:6379")
+    before = dict(os.environ)
+    with variables:
+        changed = {name for name in os.environ if os.environ[name] != before.get(name)}
+    assert "RAY_ADDRESS" in changed
+    assert not changed & {"TMPDIR", "VLLM_RPC_BASE_PATH"}

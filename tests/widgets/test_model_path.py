@@ -62,6 +62,12 @@ def test_the_family_is_seen(models: Path) -> None:
     assert look(f"{models}/demo.gguf", "llama_cpp", local=True).problem == ""
 
 
+def test_a_relative_path_is_the_kernels(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(models.parent)
+    for path in ("models/demo.gguf", "./models/demo.gguf"):
+        assert look(path, "llama_cpp", local=True).summary == "GGUF · demo.gguf"
+
+
 def test_a_model_of_the_hub(models: Path) -> None:
     assert "its workers download it" in look("org/name", "transformers", local=True).summary
     snapshot = models.parent / "hub" / "models--org--name" / "snapshots" / "abc"
@@ -80,7 +86,6 @@ def test_a_model_of_the_hub(models: Path) -> None:
         ("{models}/empty", "transformers", "The folder '{models}/empty' has no config.json"),
         ("{models}/empty", "llama_cpp", "The folder '{models}/empty' has no .gguf file"),
         ("{models}/demo.gguf", "transformers", "'{models}/demo.gguf' is a GGUF model"),
-        ("models", "transformers", "write the whole path: {models}"),
     ],
 )
 def test_what_can_not_be_deployed(

@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from byzer_lab.engines.answering import chunks_of
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import find_model
@@ -29,8 +27,6 @@ from byzer_lab.types import Chunk, GenerateRequest
 if TYPE_CHECKING:
     from byzer_lab.engines.transformers.loading import LoadedModel
     from byzer_lab.engines.vllm.runtime import Runtime
-
-KILLED_S = 2.0
 
 
 class VLLMEngine(TokenizerCalls, LocalEngine):
@@ -156,9 +152,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         """Give everything back that loading has taken so far."""
         runtime, self._runtime = self._runtime, None
         if runtime is not None:
-            below = psutil.Process().children(recursive=True)
             runtime.close()
-            psutil.wait_procs(below, timeout=KILLED_S)  # vLLM kills, and doesn't wait for the end
         news, self._news = self._news, None
         if news is not None:
             news.close()

@@ -12,18 +12,22 @@ import contextlib
 import copy
 import json
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
+import struct
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from byzer_lab.engines.base import LoadProgress, ReportProgress
+from byzer_lab.engines.vllm.placement import ray_folder
 from byzer_lab.errors import describe
 
 PHASES = {
@@ -35,7 +39,11 @@ PHASES = {
 _LONGEST = 4000
 # Between the death of a process and the news of its cause, in seconds.
 _PATIENCE_S = 1.0
+# Between a kill and the end of the process.
+_KILLED_S = 10.0
 _FOLDER = "byzer-lab-vllm-"
+# A socket's path has less than 108 characters; the folder's name and a UUID take up to 69.
+_LONGEST_PLACE = 30
 _links: dict[str, socket.socket | None] = {}
 
 
@@ -101,7 +109,8 @@ class News:
         report: Told of each phase.
 
     Attributes:
-        folder: Of this worker's files in the temporary directory; :meth:`close` removes it.
+        folder: Of this worker's files in the temporary directory; :meth:`close` removes it. Its
+            path is short enough for the sockets that vLLM makes in it.
         logging_config: File with vLLM's logging configuration, the messenger included.
     """
 
@@ -110,8 +119,10 @@ class News:
         self._causes: list[str] = []
         self._came = threading.Event()
         self._links: list[socket.socket] = []
-        _remove_orphans()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
+        self._processes: list[psutil.Process] = []
+        place = _place(ray_folder())
+        _remove_orphans(place)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=place))
         self._address = str(self.folder / "news")
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(self._address)
@@ -143,11 +154,13 @@ class News:
         return self._causes[0] if self._causes else None
 
     def close(self) -> None:
-        """End what is left of vLLM's processes, and remove the files. Safe to call twice."""
+        """End what is left of vLLM's processes, wait until they are gone, and remove the files.
+        Safe to call twice."""
         for one in (self._socket, *self._links):
             with contextlib.suppress(OSError):  # it has ended already
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+        _wait_for_end(self._processes)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _accept(self) -> None:
@@ -155,6 +168,8 @@ class News:
             while True:
                 link, _ = self._socket.accept()
                 self._links.append(link)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self._processes.append(psutil.Process(_peer(link)))
                 threading.Thread(target=self._read, args=(link,), daemon=True).start()
 
     def _read(self, link: socket.socket) -> None:
@@ -168,9 +183,42 @@ class News:
                     self._came.set()
 
 
-def _remove_orphans() -> None:
+def _peer(link: socket.socket) -> int:
+    """Number of the process at the other end."""
+    facts = struct.Struct("3i")
+    asked = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, facts.size)
+    return int(facts.unpack(asked)[0])
+
+
+def _wait_for_end(processes: list[psutil.Process]) -> None:
+    """Wait until processes are listed no more: they were killed, which takes a moment."""
+    deadline = time.monotonic() + _KILLED_S
+    while any(map(_listed, processes)) and time.monotonic() < deadline:
+        multiprocessing.active_children()  # collects those that have ended
+        time.sleep(0.01)
+
+
+def _listed(process: psutil.Process) -> bool:
+    """Whether a process is there; one that has ended and isn't ours is left to its parent."""
+    try:
+        ended = process.status() == psutil.STATUS_ZOMBIE and process.ppid() != os.getpid()
+        return process.is_running() and not ended
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _place(of_ray: str | None) -> Path:
+    """Where the folder goes: Ray's own goes away with the cluster, if its path is short."""
+    # vLLM asks for TMPDIR while it stands on the worker's folder: find out before that.
+    temporary = tempfile.gettempdir()
+    if of_ray is not None and len(of_ray) <= _LONGEST_PLACE:
+        return Path(of_ray)
+    return Path(temporary if len(temporary) <= _LONGEST_PLACE else "/tmp")
+
+
+def _remove_orphans(place: Path) -> None:
     """Remove the folders of workers that were killed; each has the number of its process."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+    for folder in place.glob(f"{_FOLDER}*"):
         number = folder.name.removeprefix(_FOLDER).partition("-")[0]
         if number.isdigit() and not psutil.pid_exists(int(number)):
             shutil.rmtree(folder, ignore_errors=True)

@@ -23,6 +23,15 @@ def ray_address() -> str | None:
     return str(ray.get_runtime_context().gcs_address) if ray.is_initialized() else None
 
 
+def ray_folder() -> str | None:
+    """Temporary folder of that cluster on this machine; ``None`` outside one."""
+    if ray_address() is None:
+        return None
+    import ray
+
+    return str(ray.get_runtime_context().get_temp_dir())
+
+
 def executor_for(ranks: int, *, on_cpu: bool, in_group: bool) -> str | None:
     """How vLLM runs its ranks; ``None`` leaves it to vLLM.
 

@@ -26,7 +26,9 @@ class Variables:
             "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would break: the worker has threads
             "VLLM_CONFIGURE_LOGGING": "1",
             "VLLM_LOGGING_CONFIG_PATH": logging_config,
-            "VLLM_RPC_BASE_PATH": str(folder),  # its sockets, which it leaves where they are
+            # Its sockets and its files, which it leaves where they are.
+            "VLLM_RPC_BASE_PATH": str(folder),
+            "TMPDIR": str(folder),
         }
         # What the user has set is kept.
         self._wanted = {"VLLM_HOST_IP": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
@@ -56,6 +58,9 @@ class Variables:
             ray_address: The cluster that vLLM's engine connects to; ``None`` keeps what is set.
         """
         self._wanted.clear()
+        # vLLM hands these to ranks on other machines, which don't have the folder.
+        for name in ("VLLM_RPC_BASE_PATH", "TMPDIR"):
+            del self._forced[name]
         if ray_address is not None:
             self._forced["RAY_ADDRESS"] = ray_address
 
