@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-FinishReason = Literal["stop", "length", "cancelled", "content_filter"]
+FinishReason = Literal["stop", "length", "cancelled", "content_filter", "tool_calls"]
 
 
 class TextPart(msgspec.Struct, tag_field="type", tag="text"):
@@ -39,16 +39,34 @@ class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
 Part = TextPart | ImagePart
 
 
+class ToolCall(msgspec.Struct):
+    """A tool that a model called.
+
+    Attributes:
+        id: Names the call, so that its result can be told apart.
+        name: Of the tool.
+        arguments: A JSON object, as the model wrote it.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
 class Message(msgspec.Struct, omit_defaults=True):
     """One turn of a conversation.
 
     Attributes:
         role: ``system``, ``user``, ``assistant`` or ``tool``.
-        content: The text of the turn, or its parts in OpenAI's form.
+        content: The text of the turn, or its parts in OpenAI's form; of a tool, its result.
+        tool_calls: What the assistant called in this turn.
+        tool_call_id: Which call a tool's result belongs to.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str | list[Part]
+    content: str | list[Part] = ""
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str = ""
 
     @property
     def text(self) -> str:
@@ -105,6 +123,20 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
 
 
+class Tool(msgspec.Struct, omit_defaults=True):
+    """A function that a model may call.
+
+    Attributes:
+        name: Letters, digits, ``_`` and ``-``; none of ``auto``, ``none`` and ``required``.
+        description: What it does and when to call it.
+        parameters: JSON Schema of its arguments, an object.
+    """
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
 class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Ask a model for text. Exactly one of ``messages`` and ``prompt`` is set.
 
@@ -116,6 +148,11 @@ class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=
         adapter: Name of a LoRA adapter of the deployment; ``None`` asks the model itself.
         max_input_tokens: A longer prompt is refused.
         max_total_tokens: Prompt and answer together; the model's own window where it is smaller.
+        response_schema: JSON Schema that the answer must fit. How far a deployment guarantees it
+            says ``structured_output`` of its meta; an engine without it refuses.
+        tools: What the model may call; its template or its provider tells it about them.
+        tool_choice: ``auto``, ``none``, ``required`` (some tool), or the name of one tool.
+        parallel_tool_calls: The model may call several tools in one answer.
     """
 
     request_id: str
@@ -125,6 +162,10 @@ class GenerateRequest(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=
     adapter: str | None = None
     max_input_tokens: int | None = None
     max_total_tokens: int | None = None
+    response_schema: dict[str, Any] | None = None
+    tools: list[Tool] = []
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
 
 
 class ProviderFacts(msgspec.Struct, omit_defaults=True):
@@ -197,12 +238,28 @@ class TokenLogprob(msgspec.Struct, omit_defaults=True):
     top: list[TokenLogprob] = []
 
 
+class ToolCallDelta(msgspec.Struct, omit_defaults=True):
+    """A piece of a tool call.
+
+    Attributes:
+        index: Which call of the answer, from 0.
+        id, name: On the call's first piece only.
+        arguments: New text of its JSON object.
+    """
+
+    index: int = 0
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
 class Chunk(msgspec.Struct, omit_defaults=True):
     """A piece of an answer.
 
     Attributes:
         text: New text (a delta, never cumulative).
         reasoning: New text of what the model thinks before it answers; not part of the answer.
+        tool_calls: New pieces of tool calls.
         data: New bytes of a sound, or one whole picture; base64 in JSON.
         media_type: Of ``data``, such as ``audio/mpeg`` or ``image/png``.
         tokens: How many tokens this piece stands for.
@@ -214,6 +271,7 @@ class Chunk(msgspec.Struct, omit_defaults=True):
 
     text: str = ""
     reasoning: str = ""
+    tool_calls: list[ToolCallDelta] = []
     data: bytes = b""
     media_type: str = ""
     tokens: int = 0

@@ -83,7 +83,13 @@ class Engine(Protocol):
 
     def meta(self) -> dict[str, Any]:
         """What is known of the loaded model: ``model_deploy_type``, ``backend``,
-        ``max_model_len``, ``architectures``, ``support_stream``, ``support_chat_template``."""
+        ``max_model_len``, ``architectures``, ``support_stream``, ``support_chat_template``.
+
+        ``structured_output`` says how an answer is held to ``response_schema``: ``constrained``
+        (each token is, so the text fits by construction), ``json_schema`` (the provider's own
+        mode), ``tool`` (a forced tool call), ``json_object`` (JSON of any shape); missing: not at
+        all. ``support_tools`` is true where the model can be given tools.
+        """
 
     async def close(self) -> None:
         """Stop and free everything. Safe to call twice."""

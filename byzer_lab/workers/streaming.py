@@ -75,6 +75,7 @@ async def coalesced(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[bytes]:
                 if pending and _joins(pending[-1], chunk):
                     pending[-1].text += chunk.text
                     pending[-1].reasoning += chunk.reasoning
+                    pending[-1].tool_calls += chunk.tool_calls
                     pending[-1].data += chunk.data
                     pending[-1].tokens += chunk.tokens
                     pending[-1].logprobs += chunk.logprobs
