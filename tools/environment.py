@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+LINK = VENV / "share" / "jupyter" / "labextensions" / "byzer-lab"
 PYTHON = VENV / "bin" / "python"
 EXTRAS = {"lab": "transformers", "dev": "dev"}
 OLDEST_PYTHON = (3, 11)
@@ -60,7 +61,7 @@ def main() -> int:
             "extension",
             [ROOT / "package.json", *sorted((ROOT / "labextension").glob("s*/**/*"))],
             build_extension,
-            needs=ROOT / "byzer_lab" / "labextension" / "package.json",
+            needs=LINK / "package.json",
         )
     except SetupError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -111,6 +112,9 @@ def install_python(extra: str) -> None:
     if not PYTHON.exists():
         run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment can't be made")
     install(EXTENSION_BUILDER)
+    if LINK.is_symlink():  # pip would write through it into the source tree
+        LINK.unlink()
+        (ROOT / "byzer_lab" / "labextension" / "install.json").unlink(missing_ok=True)
     # The extension is built by the steps that follow, where its progress can be seen.
     install("--editable", f"{ROOT}[{extra}]", environment={"SKIP_JUPYTER_BUILDER": "1"})
 
