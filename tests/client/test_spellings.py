@@ -73,7 +73,12 @@ def test_a_deploy_sends_the_whole_path(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("call", "order"),
     [
-        (ByzerLLM.chat_oai, "model role_mapping llm_config"),
+        (
+            ByzerLLM.chat_oai,
+            "tools tool_choice execute_tool impl_func execute_impl_func impl_func_params "
+            "func_params response_class response_after_chat enable_default_sys_message model "
+            "role_mapping llm_config only_return_prompt",
+        ),
         (ByzerLLM.stream_chat_oai, "model role_mapping delta_mode llm_config"),
         (ByzerLLM.async_stream_chat_oai, "role_mapping model delta_mode llm_config"),
         (ByzerLLM.chat, "request extract_params"),
@@ -156,7 +161,7 @@ def test_two_spellings_of_an_embedding_parameter() -> None:
 
 def test_a_model_is_named_by_a_text() -> None:
     with pytest.raises(InvalidRequestError, match="model is 5; it must be the name of a"):
-        ByzerLLM().chat_oai("hi", 5)  # type: ignore[arg-type]
+        ByzerLLM().chat_oai("hi", model=5)  # type: ignore[arg-type]
 
 
 def test_a_backend_in_other_letters_is_proposed() -> None:

@@ -1,0 +1,89 @@
+"""From the chunks of an answer to what callers get."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from byzer_lab.client.types import SingleOutputMeta, StreamItem, metadata_of
+from byzer_lab.types import Chunk, TokenLogprob, ToolCall, ToolCallDelta
+
+
+class Pieces:
+    """Puts one answer together.
+
+    Args:
+        model: Who answers.
+        request_id: Of the request.
+        delta_mode: Items hold only what is new; else all of the text so far.
+
+    Attributes:
+        calls: The tools that the answer has called so far, arguments as far as they came.
+    """
+
+    def __init__(self, model: str, request_id: str, delta_mode: bool) -> None:
+        self._model = model
+        self._request_id = request_id
+        self._delta_mode = delta_mode
+        self._text = ""
+        self._reasoning = ""
+        self._media_type = ""
+        self._tokens = 0
+        self._logprobs: list[TokenLogprob] = []
+        self._data: list[bytes] = []
+        self.calls: list[ToolCall] = []
+
+    def next(self, chunk: Chunk) -> StreamItem:
+        """Take a chunk; the item that stands for it."""
+        self._tokens += chunk.tokens
+        self._logprobs += chunk.logprobs
+        self._reasoning += chunk.reasoning
+        self._media_type = chunk.media_type or self._media_type
+        for delta in chunk.tool_calls:
+            self._call(delta)
+        meta = SingleOutputMeta(
+            generated_tokens_count=self._tokens,
+            reasoning=self._reasoning,
+            media_type=self._media_type,
+        )
+        if chunk.usage and chunk.finish_reason:
+            meta.finish_reason = chunk.finish_reason
+            meta.input_tokens_count = chunk.usage.input_tokens
+            meta.generated_tokens_count = chunk.usage.output_tokens
+            meta.metadata = metadata_of(
+                self._model, self._request_id, chunk.finish_reason, chunk.usage, self._logprobs
+            )
+            meta.metadata |= self._facts()
+        if self._media_type:
+            if chunk.data:
+                self._data.append(chunk.data)
+            return StreamItem(chunk.data, meta)
+        self._text += chunk.text
+        return StreamItem(chunk.text if self._delta_mode else self._text, meta)
+
+    def _call(self, delta: ToolCallDelta) -> None:
+        while len(self.calls) <= delta.index:
+            self.calls.append(ToolCall("", "", ""))
+        call = self.calls[delta.index]
+        call.id = call.id or delta.id
+        call.name = call.name or delta.name
+        call.arguments += delta.arguments
+
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {}
+        if self._reasoning:
+            facts["reasoning"] = self._reasoning
+        if self._media_type:
+            facts["media_type"] = self._media_type
+        if self.calls:
+            facts["tool_calls"] = [
+                {"id": call.id, "name": call.name, "arguments": call.arguments}
+                for call in self.calls
+            ]
+        return facts
+
+    @property
+    def files(self) -> list[str]:
+        """The sound, or each picture, as base64."""
+        whole = self._data if self._media_type.startswith("image/") else [b"".join(self._data)]
+        return [base64.b64encode(data).decode() for data in whole if data]
