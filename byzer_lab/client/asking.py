@@ -81,9 +81,6 @@ class Asking(Settings):
         self, model: str, request: GenerateRequest, last: StreamItem, pieces: Pieces
     ) -> LLMResponse:
         """The whole answer; one that is not whole has raised, so there is a last item."""
-        asked = {"messages": msgspec.to_builtins(request.messages)}
-        if request.prompt is not None:
-            asked = {"prompt": request.prompt}
         template = self._of(model).template
         clean = template.clean_func if template else None
         output, metadata = last[0], dict(last[1].metadata)
@@ -92,7 +89,7 @@ class Asking(Settings):
             metadata |= {"images": files} if len(files) > 1 else {}
         elif clean:
             output = clean(output)
-        return LLMResponse(output=output, input=asked, metadata=metadata)
+        return LLMResponse(output=output, input=asked_with(request), metadata=metadata)
 
     async def _whole_answers(
         self, data_plane: DataPlane, calls: list[tuple[str, GenerateRequest]]
@@ -114,3 +111,10 @@ class Asking(Settings):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def asked_with(request: GenerateRequest) -> dict[str, Any]:
+    """``LLMResponse.input`` of a request."""
+    if request.prompt is not None:
+        return {"prompt": request.prompt}
+    return {"messages": msgspec.to_builtins(request.messages)}

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any
 
+from byzer_lab.client.abilities import Abilities
 from byzer_lab.client.apart import run_apart
-from byzer_lab.client.asking import Asking
 from byzer_lab.client.conversations import Conversations
 from byzer_lab.client.pieces import Pieces
 from byzer_lab.client.session import session
@@ -16,7 +16,7 @@ from byzer_lab.client.types import LLMRequest, LLMResponse, StreamItem
 from byzer_lab.errors import InvalidRequestError
 
 
-class ChatCalls(Asking):
+class ChatCalls(Abilities):
     """The calls; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
 
     def chat_oai(
@@ -46,22 +46,69 @@ class ChatCalls(Asking):
         Args:
             conversations: Dicts with ``role`` and ``content``, or one user message as a text. It
                 is not changed.
+            tools: What the model may call: functions, pydantic models, JSON schemas; see
+                :mod:`byzer_lab.client.tools.tool`.
+            tool_choice: ``auto`` (default), ``none``, ``required``, or one of the tools.
+            execute_tool: Run what it calls.
+            impl_func: An empty function that the model is to write, with ``response_class`` as
+                what it returns; see :mod:`byzer_lab.client.functions`.
+            execute_impl_func: Run it.
+            impl_func_params: Its arguments.
+            func_params: Arguments of tools that the caller fills in; the model doesn't see them.
+            response_class: What the answer is to be: a pydantic model or another class, a type
+                such as ``list[Story]``, or a JSON schema; see :mod:`byzer_lab.client.typed.kinds`.
+            response_after_chat: Let it answer freely first, then write that as the object.
+            enable_default_sys_message: Let ``setup_base_system_messages`` and the
+                ``setup_sys_*_format_func`` hold.
             model: Name of the deployment; default: the default model.
             role_mapping: Write the prompt with these words instead of the model's chat template
                 or what :meth:`setup_template` set; see :mod:`byzer_lab.client.templates`.
             llm_config: Generation parameters, ``request_id`` and ``adapter``; see
                 :mod:`byzer_lab.client.llm_config`.
+            only_return_prompt: Ask nothing; the response's ``metadata`` is what would be sent.
+            max_retries: How often an answer that is no such object is asked for again.
+            max_tool_rounds: How often results of tools go back to the model, which then answers
+                in prose; 0: the values are the answer.
+            parallel_tool_calls: The model may call several tools in one answer.
 
         Returns:
-            One response, in a list.
+            One response, in a list: :class:`LLMClassResponse` with a ``response_class``,
+            :class:`LLMFunctionCallResponse` with ``execute_tool``, else :class:`LLMResponse`; of
+            one that calls tools nobody runs, ``metadata["tool_calls"]`` has the calls.
 
         Raises:
+            InvalidRequestError: The arguments don't go together, or one of them is wrong.
             ByzerLabError: See :meth:`byzer_lab.client.data_plane.DataPlane.stream`.
         """
+        with_tools = bool(tools) or callable(tool_choice)
+        if with_tools and response_class is not None:
+            raise InvalidRequestError(
+                "tools and response_class don't go together: an answer is a call or an object. "
+                "Pass the class as a tool, or ask twice."
+            )
+        if impl_func is not None and response_class is None:
+            raise InvalidRequestError(
+                "impl_func needs response_class: the class of what the function returns."
+            )
+        if execute_tool and not with_tools:
+            raise InvalidRequestError("execute_tool is set, but there are no tools.")
+        if not with_tools and response_class is None and not only_return_prompt:
+            name, request = self._request(conversations, model, llm_config, role_mapping)
+            return [self._whole_answer(name, request)]
+        system = enable_default_sys_message and (with_tools or response_class is not None)
+        call = self._call(
+            conversations, model, llm_config, role_mapping, system, only_return_prompt
+        )
         if impl_func is not None:
             raise InvalidRequestError("impl_func is not there yet.")
-        name, request = self._request(conversations, model, llm_config, role_mapping)
-        return [self._whole_answer(name, request)]
+        if response_class is not None:
+            return [self._typed(call, response_class, response_after_chat, max_retries)]
+        if with_tools:
+            question = self._tool_question(
+                call, tools, tool_choice, func_params, parallel_tool_calls
+            )
+            return [self._with_tools(call, question, execute_tool, max_tool_rounds)]
+        return [self._unasked(call, call.messages)]
 
     def stream_chat_oai(
         self,
@@ -70,6 +117,8 @@ class ChatCalls(Asking):
         role_mapping: RoleMapping | None = None,
         delta_mode: bool = False,
         llm_config: Mapping[str, Any] | None = None,
+        *,
+        response_class: Any = None,
     ) -> Generator[StreamItem]:
         """:meth:`chat_oai`, piece by piece. Closing the generator cancels on the worker.
 
@@ -78,11 +127,20 @@ class ChatCalls(Asking):
             model, role_mapping: As in :meth:`chat_oai`.
             delta_mode: Yield only what is new; else all of the text so far.
             llm_config: As in :meth:`chat_oai`.
+            response_class: As in :meth:`chat_oai`; ``delta_mode`` doesn't matter then, and nothing
+                is asked again.
 
         Yields:
             Pairs of text and :class:`SingleOutputMeta`, which also add up like texts. Of a model
-            that speaks or draws: pairs of new bytes and meta, whatever ``delta_mode`` is.
+            that speaks or draws: pairs of new bytes and meta, whatever ``delta_mode`` is. With a
+            ``response_class``: pairs of the object so far and meta. Of a pydantic model that is an
+            unvalidated instance whose missing fields are ``None``, else plain data; the last one
+            is validated, or ``None`` with ``meta.metadata["reason"]``.
         """
+        if response_class is not None:
+            call = self._call(conversations, model, llm_config, role_mapping)
+            yield from self._typed_stream(call, response_class)
+            return
         name, request = self._request(conversations, model, llm_config, role_mapping)
         pieces = Pieces(name, request.request_id, delta_mode)
         for chunk in self._session.data_plane.stream(name, request, self._pins.get("chat")):
@@ -95,11 +153,18 @@ class ChatCalls(Asking):
         model: str | None = None,
         delta_mode: bool = False,
         llm_config: Mapping[str, Any] | None = None,
+        *,
+        response_class: Any = None,
     ) -> AsyncGenerator[StreamItem]:
         """:meth:`stream_chat_oai` for asyncio; ``role_mapping`` comes first, as in Byzer-LLM."""
+        connection = await asyncio.to_thread(session, self._address)  # may start the cluster
+        if response_class is not None:
+            call = self._call(conversations, model, llm_config, role_mapping)
+            async for item in self._typed_astream(call, response_class, connection.data_plane):
+                yield item
+            return
         name, request = self._request(conversations, model, llm_config, role_mapping)
         pieces = Pieces(name, request.request_id, delta_mode)
-        connection = await asyncio.to_thread(session, self._address)  # may start the cluster
         pin = self._pins.get("chat")
         async for chunk in connection.data_plane.astream(name, request, pin):
             yield pieces.next(chunk)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
-from byzer_lab.client.http import options, raise_for_error, unreachable
+from byzer_lab.client.http import options, unreachable
 from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.config import absolute_path
 from byzer_lab.errors import ClusterError, ModelNotFoundError
@@ -23,6 +23,7 @@ from byzer_lab.records import (
 )
 from byzer_lab.secrets import conceal
 from byzer_lab.types import Sampling
+from byzer_lab.worker_calls import raise_for_error
 
 T = TypeVar("T")
 WAIT_S = 20.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import msgspec
 from byzer_lab.client.base import Client
 from byzer_lab.client.session import existing_session
 from byzer_lab.client.templates import RoleMapping, Template, check_role_mapping
+from byzer_lab.client.wording import DEFAULT_LANGUAGE
 from byzer_lab.deployment import SETTINGS
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import changed
@@ -62,6 +63,8 @@ class ModelSettings:
         role_mapping: The same for the roles alone.
         generation: Defaults for a deployment of that name that this client will make.
         max_model_length, max_input_length, max_output_length: Limits in tokens.
+        formats: What writes its questions for objects, tools and functions, by kind.
+        base_system: Its system message in such questions.
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,8 @@ class ModelSettings:
         self.max_model_length: int | None = None
         self.max_input_length: int | None = None
         self.max_output_length: int | None = None
+        self.formats: dict[str, Callable[..., str]] = {}
+        self.base_system = ""
 
 
 class Settings(Client):
@@ -80,6 +85,7 @@ class Settings(Client):
         super().__init__(address)
         self._models: dict[str, ModelSettings] = {}
         self._pins: dict[str, int] = {}
+        self._language = DEFAULT_LANGUAGE
         self.setup_reset()
 
     # -- of the next deploy -----------------------------------------------------------------

@@ -78,6 +78,43 @@ class LLMResponse:
 
 
 @dataclass
+class LLMClassResponse:
+    """An answer that is an object.
+
+    Attributes:
+        response: The answer as the model wrote it; ``response.output`` is its text.
+        value: The validated instance; ``None`` where no answer fitted.
+        metadata: Of the response, and ``reason`` (also ``resason``): why there is no value, empty
+            where there is one; ``attempts``: how often was asked; ``structured_output``: how the
+            model was held to the schema, such as ``constrained`` or ``prompt``;
+            ``schema_reduced``: the engine got a looser schema than the class has.
+    """
+
+    response: LLMResponse
+    value: Any
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class LLMFunctionCallResponse:
+    """An answer that called tools, and what they returned.
+
+    Attributes:
+        response: The model's answer; ``response.output`` is prose where it called no tool.
+        values: What the called tools returned, in the order of the calls; empty where the model
+            answered in prose.
+        metadata: Of the response, and ``reason`` (also ``resason``): what went wrong with calls,
+            empty where nothing did; ``selected_functions``: the tools that were called, as they
+            were passed; ``calls``: of each call a dict with ``id``, ``name``, ``arguments``, and
+            ``value`` or ``error``; ``rounds``: how often results went back to the model.
+    """
+
+    response: LLMResponse
+    values: list[Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
 class SingleOutputMeta:
     """What is known of a streamed answer so far.
 
@@ -101,12 +138,12 @@ class SingleOutputMeta:
 class StreamItem(tuple[Any, SingleOutputMeta]):
     """A piece of a streamed answer: the pair ``(text, meta)`` that also adds up like its text.
 
-    Of a sound or a picture the first of the pair are new bytes.
+    Of a sound or a picture the first of the pair are new bytes; of a typed answer, the object.
     """
 
     __slots__ = ()
 
-    def __new__(cls, content: str | bytes, meta: SingleOutputMeta) -> StreamItem:
+    def __new__(cls, content: Any, meta: SingleOutputMeta) -> StreamItem:
         """Make the pair."""
         return super().__new__(cls, (content, meta))
 

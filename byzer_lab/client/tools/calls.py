@@ -1,0 +1,60 @@
+"""Calls that a model wrote as text, where its engine has no tools of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from byzer_lab.client.typed.parsing import json_values
+from byzer_lab.types import ToolCall
+
+_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
+
+
+def new_id() -> str:
+    """The id of a call that came without one."""
+    return f"call_{secrets.token_hex(8)}"
+
+
+def calls_in(text: str, names: list[str]) -> list[ToolCall]:
+    """The calls in an answer.
+
+    Args:
+        text: The answer: ``{"tool_calls": [...]}``, a list of calls, one call, each alone or in a
+            code block; or ``<tool_call>`` elements.
+        names: Of the tools. JSON without a tool's name in the place of a name is prose; with
+            ``tool_calls`` around it, it is a call of an unknown tool.
+
+    Returns:
+        The calls; empty where the answer is prose.
+    """
+    if tagged := _TAGGED.findall(text):
+        values = [value for part in tagged for value in json_values(part)]
+        return [call for value in values for call in _calls(value, names, sure=True)]
+    for value in json_values(text):
+        if calls := list(_calls(value, names, sure=False)):
+            return calls
+    return []
+
+
+def _calls(value: Any, names: list[str], *, sure: bool) -> Iterator[ToolCall]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _calls(item, names, sure=sure)
+        return
+    if not isinstance(value, dict):
+        return
+    if isinstance(value.get("tool_calls"), list):
+        yield from _calls(value["tool_calls"], names, sure=True)
+        return
+    function = value["function"] if isinstance(value.get("function"), dict) else value
+    name = function.get("name")
+    if not isinstance(name, str) or not (sure or name in names):
+        return
+    arguments = function.get("arguments", function.get("parameters", {}))
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    yield ToolCall(str(value.get("id") or new_id()), name, arguments)
