@@ -1,7 +1,11 @@
 """A provider on loopback that speaks OpenAI's wire format and makes its answers up.
 
-For the notebook of providers, and for tests that need many answers and no script. It answers with
-the question, turned round: nothing of it is a model.
+For the notebooks, and for tests that need many answers and no script. It answers with the question,
+turned round: nothing of it is a model.
+
+With tools it calls those whose names stand in the last message of the user, with the arguments that
+follow there in brackets, ``now({"zone": "UTC"})``, or with some that fit. With a schema it answers
+with the first JSON of that message that fits, or with some that does.
 """
 
 from __future__ import annotations
@@ -12,20 +16,24 @@ import hashlib
 import io
 import json
 import math
+import re
 import struct
 import threading
+import uuid
 import wave
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any
 
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from byzer_lab.web import bind, make_server, url_of
+from tests.support.examples import example, values_in
 
 KEY = "sk-stand-in-0123456789abcdef"
 WORDS = "You said"
@@ -102,27 +110,37 @@ class StandIn:
         return answer
 
     async def _chat(self, body: dict[str, Any]) -> Response:
-        content = body["messages"][-1]["content"]
+        last = body["messages"][-1]
+        content = last["content"]
         parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
         said = " ".join(part["text"] for part in parts if part["type"] == "text")
         pictures = sum(part["type"] == "image_url" for part in parts)
         seen = f" and showed {pictures} picture{'s' if pictures > 1 else ''}" if pictures else ""
-        words = f"{WORDS}{seen}: {said}".split(" ")[: body.get("max_tokens")]
+        calls = [] if last["role"] == "tool" else _calls(body, said)
+        answer = _object(body, said) or f"{WORDS}{seen}: {said}"
+        pieces = answer.split(" ")[: body.get("max_tokens")]
+        deltas: list[dict[str, Any]] = [
+            {"content": word if place == 0 else f" {word}"} for place, word in enumerate(pieces)
+        ]
+        if calls:
+            deltas = list(_call_deltas(calls))
         return StreamingResponse(
-            self._pieces(body["model"], said, words), media_type="text/event-stream"
+            self._pieces(body["model"], said, deltas, "tool_calls" if calls else "stop"),
+            media_type="text/event-stream",
         )
 
-    async def _pieces(self, model: str, said: str, words: list[str]) -> AsyncIterator[bytes]:
+    async def _pieces(
+        self, model: str, said: str, deltas: list[dict[str, Any]], finish: str
+    ) -> AsyncIterator[bytes]:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         whole = False
         try:
-            for place, word in enumerate(words):
-                delta = {"content": word if place == 0 else f" {word}"}
+            for delta in deltas:
                 yield _event({"model": model, "choices": [{"index": 0, "delta": delta}]})
                 await asyncio.sleep(self._pause_s)
-            end = {"index": 0, "delta": {}, "finish_reason": "stop"}
-            counts = {"prompt_tokens": len(said.split()), "completion_tokens": len(words)}
+            end = {"index": 0, "delta": {}, "finish_reason": finish}
+            counts = {"prompt_tokens": len(said.split()), "completion_tokens": len(deltas)}
             yield _event({"model": model, "choices": [end]})
             yield _event({"model": model, "choices": [], "usage": counts})
             yield b"data: [DONE]\n\n"
@@ -158,6 +176,55 @@ class StandIn:
 
 def _event(value: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def _calls(body: dict[str, Any], said: str) -> list[tuple[str, str]]:
+    """Names and arguments of the tools that are called."""
+    choice = body.get("tool_choice", "auto")
+    tools = {tool["function"]["name"]: tool["function"] for tool in body.get("tools", [])}
+    if isinstance(choice, dict):
+        names = [choice["function"]["name"]]
+    else:
+        names = [name for name in tools if re.search(rf"\b{re.escape(name)}\b", said)]
+        if choice == "required":
+            names = names or list(tools)[:1]
+    if choice == "none":
+        return []
+    if body.get("parallel_tool_calls") is False:
+        names = names[:1]
+    calls = []
+    for name in names:
+        given = re.search(rf"\b{re.escape(name)}\((?=\{{)", said)
+        arguments = next(values_in(said[given.end() :])) if given else None
+        if arguments is None:
+            arguments = example(tools[name].get("parameters") or {"type": "object"})
+        calls.append((name, json.dumps(arguments)))
+    return calls
+
+
+def _call_deltas(calls: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    for place, (name, arguments) in enumerate(calls):
+        middle = len(arguments) // 2
+        function = {"name": name, "arguments": ""}
+        first = {"index": place, "id": f"call_{uuid.uuid4().hex[:12]}", "type": "function"}
+        yield {"tool_calls": [{**first, "function": function}]}
+        for piece in (arguments[:middle], arguments[middle:]):
+            yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
+
+
+def _object(body: dict[str, Any], said: str) -> str:
+    """The JSON that is asked for; empty where none is."""
+    wish = body.get("response_format") or {}
+    if wish.get("type") not in ("json_schema", "json_object"):
+        return ""
+    schema = wish.get("json_schema", {}).get("schema") or {"type": "object"}
+    check = Draft202012Validator(schema)
+    fitting = (
+        one
+        for one in values_in(said)
+        if check.is_valid(one) and not (isinstance(one, dict) and one.get("type") == "object")
+    )
+    return json.dumps(next(fitting, None) or example(schema), ensure_ascii=False)
 
 
 def _vector(text: str) -> list[float]:
