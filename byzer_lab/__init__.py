@@ -14,9 +14,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from byzer_lab.bundled import bundled_model
     from byzer_lab.client.byzer_llm import ByzerLLM
+    from byzer_lab.client.prompts.decorators import prompt, prompt_lazy
     from byzer_lab.client.templates import Template, Templates
     from byzer_lab.client.types import (
         InferBackend,
+        LLMClassResponse,
+        LLMFunctionCallResponse,
         LLMHistoryItem,
         LLMRequest,
         LLMResponse,
@@ -29,6 +32,8 @@ __all__ = [
     "ByzerLLM",
     "ByzerLabError",
     "InferBackend",
+    "LLMClassResponse",
+    "LLMFunctionCallResponse",
     "LLMHistoryItem",
     "LLMRequest",
     "LLMResponse",
@@ -37,12 +42,16 @@ __all__ = [
     "Templates",
     "bundled_model",
     "connect_cluster",
+    "prompt",
+    "prompt_lazy",
 ]
 
 _HOMES = {
     "ByzerLLM": "byzer_lab.client.byzer_llm",
     "ByzerLabError": "byzer_lab.errors",
     "InferBackend": "byzer_lab.client.types",
+    "LLMClassResponse": "byzer_lab.client.types",
+    "LLMFunctionCallResponse": "byzer_lab.client.types",
     "LLMHistoryItem": "byzer_lab.client.types",
     "SingleOutputMeta": "byzer_lab.client.types",
     "LLMRequest": "byzer_lab.client.types",
@@ -51,6 +60,8 @@ _HOMES = {
     "Templates": "byzer_lab.client.templates",
     "bundled_model": "byzer_lab.bundled",
     "connect_cluster": "byzer_lab.cluster.connect",
+    "prompt": "byzer_lab.client.prompts.decorators",
+    "prompt_lazy": "byzer_lab.client.prompts.decorators",
     # what IPython and Jupyter look for by name
     "load_ipython_extension": "byzer_lab_magics",
     "unload_ipython_extension": "byzer_lab_magics",

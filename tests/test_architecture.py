@@ -43,6 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "gateway": set(),
     "cluster": {"registry", "gateway"},
     "client": {"cluster"},
+    "utils": {"client"},
     "cli": {"client", "cluster"},
     "jupyter": {"cluster"},
     "widgets": {"client", "cluster", "engines", "providers", "bundled"},
@@ -226,8 +227,9 @@ def test_import_byzer_lab_loads_nothing_else() -> None:
 
 
 def test_the_client_loads_nothing_heavy() -> None:
-    program = "from byzer_lab import ByzerLLM"
-    assert not loaded_by(program, "ray", "torch", "transformers", "IPython", "starlette")
+    program = "from byzer_lab import ByzerLLM, prompt"
+    heavy = ("pydantic", "jsonschema", "jinja2", "json_repair", "docstring_parser")
+    assert not loaded_by(program, "ray", "torch", "transformers", "IPython", "starlette", *heavy)
 
 
 def test_load_ext_loads_nothing_heavy() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from byzer_lab.client.chatting import ChatCalls
 from byzer_lab.client.embedding import EmbeddingCalls
 from byzer_lab.client.lifecycle import Lifecycle
+from byzer_lab.client.prompting import PromptCalls
 from byzer_lab.client.tokens import TokenCalls
 
 
-class ByzerLLM(Lifecycle, ChatCalls, EmbeddingCalls, TokenCalls):
+class ByzerLLM(Lifecycle, ChatCalls, EmbeddingCalls, TokenCalls, PromptCalls):
     """A client of one cluster. Settings made with ``setup_*`` return it, so that they chain.
 
-    Its methods stand in ``settings.py``, ``lifecycle.py``, ``chatting.py``, ``embedding.py`` and
-    ``tokens.py``.
+    Its methods stand in ``settings.py``, ``lifecycle.py``, ``chatting.py``, ``hooks.py``,
+    ``embedding.py``, ``tokens.py`` and ``prompting.py``.
 
     Args:
         url: A Ray cluster to run on (``ray://HOST:PORT`` or ``HOST:PORT``); default: the user's

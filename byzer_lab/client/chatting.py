@@ -10,7 +10,6 @@ from byzer_lab.client.abilities import Abilities
 from byzer_lab.client.apart import run_apart
 from byzer_lab.client.conversations import Conversations
 from byzer_lab.client.pieces import Pieces
-from byzer_lab.client.session import session
 from byzer_lab.client.templates import RoleMapping
 from byzer_lab.client.types import LLMRequest, LLMResponse, StreamItem
 from byzer_lab.errors import InvalidRequestError
@@ -157,7 +156,7 @@ class ChatCalls(Abilities):
         response_class: Any = None,
     ) -> AsyncGenerator[StreamItem]:
         """:meth:`stream_chat_oai` for asyncio; ``role_mapping`` comes first, as in Byzer-LLM."""
-        connection = await asyncio.to_thread(session, self._address)  # may start the cluster
+        connection = await asyncio.to_thread(lambda: self._session)  # may start the cluster
         if response_class is not None:
             call = self._call(conversations, model, llm_config, role_mapping)
             async for item in self._typed_astream(call, response_class, connection.data_plane):

@@ -147,7 +147,7 @@ def test_asyncio_goes_on_while_a_connection_is_made(
         time.sleep(0.5)  # as when a cluster is started
         return session(address)
 
-    monkeypatch.setattr("byzer_lab.client.chatting.session", slowly)
+    monkeypatch.setattr("byzer_lab.client.base.session", slowly)
     ticks: list[float] = []
 
     async def ticking() -> None:

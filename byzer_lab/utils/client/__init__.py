@@ -1,0 +1,32 @@
+"""Byzer-LLM's place of the client: ``from byzer_lab.utils.client import ByzerLLM``."""
+
+from __future__ import annotations
+
+from byzer_lab.client import conversations as message_utils
+from byzer_lab.client.byzer_llm import ByzerLLM
+from byzer_lab.client.templates import Template, Templates
+from byzer_lab.client.typed import parsing as code_utils
+from byzer_lab.client.types import (
+    InferBackend,
+    LLMClassResponse,
+    LLMFunctionCallResponse,
+    LLMHistoryItem,
+    LLMRequest,
+    LLMResponse,
+    SingleOutputMeta,
+)
+
+__all__ = [
+    "ByzerLLM",
+    "InferBackend",
+    "LLMClassResponse",
+    "LLMFunctionCallResponse",
+    "LLMHistoryItem",
+    "LLMRequest",
+    "LLMResponse",
+    "SingleOutputMeta",
+    "Template",
+    "Templates",
+    "code_utils",
+    "message_utils",
+]
