@@ -85,6 +85,23 @@ class ConflictError(ByzerLabError):
     status = 409
 
 
+class PermissionDeniedError(ByzerLabError):
+    """Who asks is known, or needs no key, and may not do that."""
+
+    code = "permission_denied"
+    status = 403
+
+
+class RateLimitError(ByzerLabError):
+    """A key has used up its requests or tokens of a minute; ``retry_after_s`` says until when.
+
+    Details: ``limit`` (``requests`` or ``tokens``) and ``retry_after_s``.
+    """
+
+    code = "rate_limit"
+    status = 429
+
+
 class QueueFullError(ByzerLabError):
     """Every slot and every waiting place of the worker is taken."""
 

@@ -86,7 +86,14 @@ class Router:
             QueueFullError: Every worker's queue is full.
             InvalidRequestError: The pinned worker does not exist.
         """
-        route = self._route(deployment, fresh=bool(attempts.failed))
+        route = self.known(deployment, fresh=bool(attempts.failed))
+        if route is None:
+            route = self._fetch(deployment)
+            self.learn(route)
+        return self.choose(route, attempts)
+
+    def choose(self, route: Route, attempts: Attempts) -> Choice:
+        """:meth:`pick` where the route is at hand."""
         candidates = [one for one in route.endpoints if one.worker not in attempts.failed]
         if attempts.pin is not None:
             candidates = [_pinned(route, candidates, attempts.pin)]
@@ -96,7 +103,7 @@ class Router:
         if not candidates:
             raise next(iter(attempts.full.values()))
         with self._lock:
-            endpoint, may_wait = self._choose(route, candidates, attempts)
+            endpoint, may_wait = self._worker(route, candidates, attempts)
             self._used[endpoint.worker] = time.monotonic()
         return Choice(endpoint, may_wait, route.generation)
 
@@ -117,15 +124,24 @@ class Router:
                 if not self._running[endpoint.worker]:
                     del self._running[endpoint.worker]
 
-    def _route(self, deployment: str, *, fresh: bool) -> Route:
+    def known(self, deployment: str, *, fresh: bool) -> Route | None:
+        """The route as it was told last; ``None``, and forgotten, where it must be asked for.
+
+        Args:
+            deployment: Name of the deployment.
+            fresh: What was told before is known to be out of date.
+        """
         fetched_at, route = self._routes.get(deployment, (0.0, None))
         if route is None or fresh or time.monotonic() - fetched_at > ROUTE_AGE_S:
             self.forget(deployment)
-            route = self._fetch(deployment)
-            self._routes[deployment] = (time.monotonic(), route)
+            return None
         return route
 
-    def _choose(
+    def learn(self, route: Route) -> None:
+        """Take a route that was asked for just now."""
+        self._routes[route.deployment] = (time.monotonic(), route)
+
+    def _worker(
         self, route: Route, candidates: list[Endpoint], attempts: Attempts
     ) -> tuple[Endpoint, bool]:
         if len(candidates) == 1:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import socket
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from byzer_lab.errors import (
     ClusterError,
     EngineError,
     InvalidRequestError,
+    NotFoundError,
     describe,
 )
 
@@ -64,6 +66,30 @@ def decode_body(body: bytes, kind: type[T]) -> T:
         raise InvalidRequestError(f"The request's JSON was refused: {error}") from error
 
 
+async def while_connected(answer: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Let an answer run as long as its reader is there; cancel it when the reader leaves.
+
+    Args:
+        answer: Sends the answer.
+        receive: Of the request, whose body was read.
+    """
+
+    async def disconnected() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    answering = asyncio.create_task(answer)
+    leaving = asyncio.create_task(disconnected())
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not answering.done():
+            answering.cancel()
+        with suppress(asyncio.CancelledError):
+            await answering
+
+
 class TokenMiddleware:
     """Refuses a request without the cluster's token.
 
@@ -90,26 +116,51 @@ class TokenMiddleware:
 
 def make_app(routes: list[Any], token: str, open_paths: frozenset[str] = frozenset()) -> Starlette:
     """A Starlette application with our token check and our error bodies."""
-    from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
 
-    async def known(_: Request, error: Exception) -> Response:
+    checked = Middleware(TokenMiddleware, token=token, open_paths=open_paths)
+
+    def write(_: str, error: ByzerLabError, status: int) -> Response:
+        return (
+            error_response(error)
+            if status == error.status
+            else json_response({"error": error.to_wire()}, status)
+        )
+
+    return build_app(routes, [checked], write)
+
+
+def build_app(
+    routes: list[Any],
+    middleware: list[Any],
+    write: Callable[[str, ByzerLabError, int], Response],
+) -> Starlette:
+    """A Starlette application that answers every failure with a body of ours.
+
+    Args:
+        routes: Its pages.
+        middleware: What a request passes through, outermost first.
+        write: Makes the response of an error, from the path, the error and the status.
+    """
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+
+    async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, ByzerLabError)
-        return error_response(error)
+        return write(request.url.path, error, error.status)
 
     async def no_such_page(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         sentence = f"{request.method} {request.url.path}: {error.detail}."
-        body = {"error": {"code": "not_found", "message": sentence, "details": {}}}
-        return json_response(body, error.status_code)
+        return write(request.url.path, NotFoundError(sentence), error.status_code)
 
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        return error_response(EngineError(describe(error)))
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        found = EngineError(describe(error))
+        return write(request.url.path, found, found.status)
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(TokenMiddleware, token=token, open_paths=open_paths)],
+        middleware=middleware,
         exception_handlers={
             ByzerLabError: known,
             HTTPException: no_such_page,
@@ -150,21 +201,35 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
-    """A quiet uvicorn server; the caller awaits ``serve(sockets=[...])`` in its own loop."""
+def make_server(
+    app: Starlette, *, takes_signals: bool = False, log_level: str = "warning", **more: Any
+) -> uvicorn.Server:
+    """A quiet uvicorn server; the caller awaits ``serve(sockets=[...])`` in its own loop.
+
+    Args:
+        app: What it serves.
+        takes_signals: It ends at SIGINT and SIGTERM; else they belong to Ray.
+        log_level: What uvicorn writes to stderr.
+        more: Of uvicorn's configuration, such as ``ssl_keyfile``.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
         @contextmanager
         def capture_signals(self) -> Generator[None]:
-            yield  # the process and its signals belong to Ray
+            if not takes_signals:
+                yield
+                return
+            with super().capture_signals():
+                yield
 
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_level=log_level,
         access_log=False,
         lifespan="off",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
+        **more,
     )
     return Server(config)

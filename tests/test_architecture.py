@@ -31,6 +31,7 @@ GROUND = {
     "secrets",
     "types",
     "web",
+    "worker_calls",
 }
 """Modules that every room may use."""
 
@@ -64,7 +65,8 @@ PLACES: dict[str, set[str]] = {
     "sqlite3": {"registry"},
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
-    "httpx": {"client", "cluster", "engines", "jupyter", "providers"},
+    "httpx": {"client", "cluster", "engines", "gateway", "jupyter", "providers", "worker_calls"},
+    "prometheus_client": {"gateway"},
     "websockets": {"providers"},
     "jupyter_server": {"jupyter"},
     "tornado": {"jupyter"},

@@ -184,7 +184,7 @@ def start_actors(ray: Any, port: int, token: str) -> tuple[str, str]:
     gateway = (
         ray.remote(Gateway)
         .options(name="gateway", get_if_exists=True, max_task_retries=-1, **options)
-        .remote(registry, port, token)
+        .remote(registry, port, token, str(home()))
     )
     address: tuple[str, str] = ray.get(gateway.address.remote())
     return address

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from byzer_lab import __version__
-from byzer_lab.errors import ClusterError, InvalidRequestError
-from byzer_lab.web import json_response
+from byzer_lab.errors import InvalidRequestError
+from byzer_lab.gateway.keys import KeyStore, NewKey
+from byzer_lab.gateway.registry_calls import change, read
+from byzer_lab.web import json_response, read_body
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
 LONGEST_WAIT_S = 30.0
-REGISTRY_RESTART_S = 10.0
-"""A registry that died is restarted by Ray; readers wait that long for it."""
 
 
 class Control:
@@ -27,14 +24,12 @@ class Control:
 
     Args:
         registry: Handle of the registry.
+        keys: The keys for models.
     """
 
-    def __init__(self, registry: ActorHandle) -> None:
+    def __init__(self, registry: ActorHandle, keys: KeyStore) -> None:
         self._registry = registry
-
-    async def health(self, _: Request) -> Response:
-        """Say who is here."""
-        return json_response({"service": "byzer-lab", "version": __version__})
+        self._store = keys
 
     async def state(self, request: Request) -> Response:
         """See docs/http-api.md, as for every method below."""
@@ -74,28 +69,22 @@ class Control:
     async def backends(self, _: Request) -> Response:
         return await self._read("backends")
 
-    async def _change(self, method: str, *args: Any) -> Response:
-        """Call once: a change whose answer was lost must not be made twice."""
-        import ray
+    async def keys(self, _: Request) -> Response:
+        return json_response(self._store.all())
 
-        try:
-            answer = await getattr(self._registry, method).remote(*args)
-        except ray.exceptions.RayActorError as error:
-            raise ClusterError(
-                "The registry is restarting; look at the state in a few seconds, then try again."
-            ) from error
+    async def create_key(self, request: Request) -> Response:
+        return json_response(self._store.create(await read_body(request, NewKey)))
+
+    async def revoke_key(self, request: Request) -> Response:
+        return json_response(self._store.revoke(request.path_params["name"]))
+
+    async def _change(self, method: str, *args: Any) -> Response:
+        answer = await change(self._registry, method, *args)
         return json_response(answer.body, answer.status)
 
     async def _read(self, method: str, *args: Any) -> Response:
-        """Call, and again while the registry restarts."""
-        deadline = time.monotonic() + REGISTRY_RESTART_S
-        while True:
-            try:
-                return await self._change(method, *args)
-            except ClusterError:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.2)
+        answer = await read(self._registry, method, *args)
+        return json_response(answer.body, answer.status)
 
 
 def _number(request: Request, name: str, default: int) -> int:
@@ -114,16 +103,16 @@ def _wait(request: Request) -> float:
         raise InvalidRequestError(f"wait must be a number of seconds, not {text!r}.") from None
 
 
-def control_routes(registry: ActorHandle) -> list[Route]:
+def control_routes(registry: ActorHandle, keys: KeyStore) -> list[Route]:
     """The control API.
 
     Args:
         registry: Handle of the registry.
+        keys: The keys for models.
     """
-    control = Control(registry)
+    control = Control(registry, keys)
     deployment = "/api/deployments/{name}"
     return [
-        Route("/health", control.health),
         Route("/api/state", control.state),
         Route("/api/backends", control.backends),
         Route("/api/deployments", control.deploy, methods=["POST"]),
@@ -134,4 +123,7 @@ def control_routes(registry: ActorHandle) -> list[Route]:
         Route(f"{deployment}/logs", control.log),
         Route("/api/operations/{id}", control.operation),
         Route("/api/operations/{id}/cancel", control.cancel, methods=["POST"]),
+        Route("/api/keys", control.keys),
+        Route("/api/keys", control.create_key, methods=["POST"]),
+        Route("/api/keys/{name}", control.revoke_key, methods=["DELETE"]),
     ]

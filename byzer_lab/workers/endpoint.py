@@ -44,7 +44,7 @@ from byzer_lab.types import (
     TokenizeAnswer,
     TokenizeRequest,
 )
-from byzer_lab.web import NO_WAIT, json_response, read_body
+from byzer_lab.web import NO_WAIT, json_response, read_body, while_connected
 from byzer_lab.workers.admission import Admission
 from byzer_lab.workers.streaming import coalesced, timed
 
@@ -92,16 +92,7 @@ class Endpoint(Generic[R]):
         body = await read_body(request, self.request)
         if NO_WAIT in request.headers and self.takes_a_slot:
             self._admission.refuse_when_busy()
-        answering = asyncio.create_task(self._answer(body, send))
-        leaving = asyncio.create_task(_disconnected(receive))
-        try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            if not answering.done():
-                answering.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await answering
+        await while_connected(self._answer(body, send), receive)
 
     async def _answer(self, request: R, send: Send) -> None:
         raise NotImplementedError
@@ -245,11 +236,6 @@ async def _chain(first: Chunk, rest: AsyncIterator[Chunk]) -> AsyncIterator[Chun
     yield first
     async for chunk in rest:
         yield chunk
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def worker_routes(
