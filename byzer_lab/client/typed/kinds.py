@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from byzer_lab.client.typed.dicts import readable
 from byzer_lab.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ class ClassKind:
                 f"response_class is an instance of {type(asked).__name__}; pass the class itself."
             )
         try:
-            self._adapter: TypeAdapter[Any] = pydantic.TypeAdapter(asked)
+            self._adapter: TypeAdapter[Any] = pydantic.TypeAdapter(readable(asked))
             self.schema = self._adapter.json_schema()
-        except (pydantic.errors.PydanticUserError, TypeError, NameError) as error:
+        except (pydantic.errors.PydanticUserError, AttributeError, NameError, TypeError) as error:
             raise InvalidRequestError(
                 f"{self.name} can't be asked for: {_first_line(error)}. Use pydantic models, "
                 "dataclasses, TypedDicts, enums, plain types, lists and unions of these, or a JSON "
