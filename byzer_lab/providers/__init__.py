@@ -12,6 +12,8 @@ Nothing heavy is imported, and no vendor's library.
 ``failures.py``     a provider's refusal as one of our errors
 ``events.py``       server-sent events
 ``content.py``      messages with pictures; questions that are JSON, for speech and pictures
+``tools.py``        tools, answers that are to fit a schema, the calls of an answer
+``schemas.py``      schemas as those take them that hold answers to schemas
 ``speech.py``       pieces and media types of sounds
 ``ending.py``       how an answer ended: whole, refused, cut off
 ``again.py``        asking again where a refusal comes inside of an answer

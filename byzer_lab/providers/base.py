@@ -17,9 +17,10 @@ from byzer_lab.errors import EngineError, InvalidRequestError, ProviderError
 from byzer_lab.generation import check_generation
 from byzer_lab.providers.content import expanded
 from byzer_lab.providers.failures import failure, meaning, read_refusal
-from byzer_lab.providers.presets import Preset, Task, find_preset
+from byzer_lab.providers.presets import Preset, Structured, Task, find_preset
 from byzer_lab.providers.settings import PREFIX, Settings, describe_settings, read_settings
 from byzer_lab.providers.table import provider_name
+from byzer_lab.providers.tools import wanted
 from byzer_lab.schema import ParameterInfo
 from byzer_lab.types import GenerateRequest, Message, ProviderFacts, Sampling, Usage
 
@@ -144,6 +145,19 @@ class Provider:
         return self.preset.task(self.model)
 
     @property
+    def abilities(self) -> Preset:
+        """What is known of tools and schemas."""
+        return self.preset
+
+    def takes_tools(self, model: str) -> bool:
+        """Whether a model can be given tools."""
+        return self.task == "chat" and self.abilities.takes_tools(model)
+
+    def structured(self, model: str) -> Structured:
+        """How a model's answers are held to schemas; empty: not at all."""
+        return self.abilities.holds(model) if self.task == "chat" else ""
+
+    @property
     def hint(self) -> str:
         """What to say where the provider doesn't know an address."""
         return ""
@@ -195,9 +209,12 @@ class Provider:
             "support_stream": self.task in ("chat", "speech"),
             "support_chat_template": chats,
             "support_images": chats and self.preset.images,
+            "support_tools": self.takes_tools(self.model),
             "embedding_mode": self.task == "embedding",
             "documentation": self.preset.page,
         }
+        if structured := self.structured(self.model):
+            meta["structured_output"] = structured
         if known and known.input_price is not None:
             meta["price"] = {
                 "input": known.input_price,
@@ -235,6 +252,8 @@ class Provider:
                 f"{self.type} takes conversations, not prompts; leave out the template, the role "
                 "mapping or --completion."
             )
+        if self.task != "chat":
+            wanted(self, request)  # refuses tools and schemas
         messages = [expanded(message) for message in request.messages]
         if not self.preset.images and any(message.images for message in messages):
             raise InvalidRequestError(f"{self.type} can't see pictures; leave the images out.")

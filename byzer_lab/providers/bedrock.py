@@ -1,7 +1,8 @@
 """Amazon Bedrock: every model of it through ConverseStream.
 
 Written from
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html.
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html and
+https://docs.aws.amazon.com/bedrock/latest/userguide/tool-use.html.
 """
 
 from __future__ import annotations
@@ -22,9 +23,20 @@ from byzer_lab.providers.base import Provider
 from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.failures import failure, read_refusal
+from byzer_lab.providers.schemas import CLAUDE
 from byzer_lab.providers.settings import Settings
+from byzer_lab.providers.tools import (
+    Calls,
+    Wanted,
+    arguments_of,
+    as_text,
+    grouped,
+    need_closed,
+    parameters_of,
+    wanted,
+)
 from byzer_lab.schema import parameter
-from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ImagePart, Message, Part
+from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ImagePart, Message, Part, Tool
 
 if TYPE_CHECKING:
     from byzer_lab.providers.http import Answer
@@ -37,7 +49,7 @@ FORMATS = ("png", "jpeg", "gif", "webp")
 FINISHES: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "tool_use": "stop",
+    "tool_use": "tool_calls",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "guardrail_intervened": "content_filter",
@@ -104,12 +116,13 @@ class Bedrock(Provider):
         from byzer_lab.providers.http import Call
 
         model = request.sampling.options.get("model") or self.model
+        asked = wanted(self, request)
         url = f"{self.base_url}/model/{quote(model, safe='')}/converse-stream"
-        content = msgspec.json.encode(self._body(request, model))
+        content = msgspec.json.encode(self._body(request, model, asked))
         call = Call(url, content=content, headers=self._headers(url, content))
         async with self.http.stream(call) as answer:
             with shapes(self.type, answer.facts):
-                async with aclosing(self._chunks(answer, model)) as chunks:
+                async with aclosing(self._chunks(answer, model, asked)) as chunks:
                     async for chunk in chunks:
                         yield chunk
 
@@ -127,9 +140,11 @@ class Bedrock(Provider):
         )
         return signer.headers("POST", url, content, headers, datetime.now(UTC))
 
-    def _body(self, request: GenerateRequest, model: str) -> dict[str, Any]:
+    def _body(self, request: GenerateRequest, model: str, asked: Wanted) -> dict[str, Any]:
         self.refuse_logprobs(request.sampling)
         messages = self.conversation(request)
+        if not asked.tools:  # calls without their tools are refused
+            messages = as_text(messages)
         sampling = self.sampling(request.sampling)
         config = {name: sampling.pop(name) for name in CONFIG if name in sampling}
         more = {**sampling, **self.options(request.sampling)}
@@ -137,22 +152,56 @@ class Bedrock(Provider):
             more.setdefault("anthropic_version", self.settings.model_api_version)
         system = [{"text": message.text} for message in messages if message.role == "system"]
         return {
-            "messages": [self._turn(message) for message in messages if message.role != "system"],
+            "messages": self._turns(messages),
             **({"system": system} if system else {}),
             **({"inferenceConfig": config} if config else {}),
+            **self._tools(asked),
             **({"additionalModelRequestFields": more} if more else {}),
         }
 
+    def _tools(self, asked: Wanted) -> dict[str, Any]:
+        """What a body says of tools and of the answer's form."""
+        fields: dict[str, Any] = {}
+        if asked.tools:
+            config: dict[str, Any] = {"tools": [_tool(tool) for tool in asked.tools]}
+            if asked.named:
+                config["toolChoice"] = {"tool": {"name": asked.named}}
+            elif asked.choice == "required":
+                config["toolChoice"] = {"any": {}}
+            fields["toolConfig"] = config
+        if asked.schema is not None:
+            schema = need_closed(self, asked.schema, CLAUDE)
+            text = msgspec.json.encode(schema).decode()
+            structure = {"jsonSchema": {"name": "answer", "schema": text}}
+            fields["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
+        return fields
+
+    def _turns(self, messages: list[Message]) -> list[dict[str, Any]]:
+        return [
+            {"role": "user", "content": [_result(one) for one in turn]}
+            if turn[0].role == "tool"
+            else self._turn(turn[0])
+            for turn in grouped(messages)
+            if turn[0].role != "system"
+        ]
+
     def _turn(self, message: Message) -> dict[str, Any]:
-        if message.role == "tool":
-            raise InvalidRequestError(
-                f"{self.type} takes turns of system, user and assistant; results of tools go into "
-                "a turn of the user."
-            )
         content = message.content
         blocks = (
             [{"text": content}] if isinstance(content, str) else [self._block(p) for p in content]
         )
+        if message.tool_calls:
+            blocks = [block for block in blocks if block.get("text", "x").strip()]
+            blocks += [
+                {
+                    "toolUse": {
+                        "toolUseId": call.id,
+                        "name": call.name,
+                        "input": arguments_of(self, call.name, call.arguments),
+                    }
+                }
+                for call in message.tool_calls
+            ]
         return {"role": message.role, "content": blocks}
 
     def _block(self, part: Part) -> dict[str, Any]:
@@ -171,15 +220,24 @@ class Bedrock(Provider):
             )
         return {"image": {"format": kind, "source": {"bytes": data[1]}}}
 
-    async def _chunks(self, answer: Answer, model: str) -> AsyncGenerator[Chunk]:
+    async def _chunks(self, answer: Answer, model: str, asked: Wanted) -> AsyncGenerator[Chunk]:
+        calls = Calls(asked, one=True)
         ending = Ending(self.type, answer.facts)
         usage: dict[str, Any] = {}
         async with aclosing(self._frames(answer)) as frames:
             async for kind, news in frames:
-                if kind == "contentBlockDelta":
+                if kind == "contentBlockStart":
+                    if call := news["start"].get("toolUse"):
+                        place, identity = news["contentBlockIndex"], call["toolUseId"]
+                        for chunk in calls.begin(place, call["name"], identity):
+                            yield ending.wrote(chunk)
+                elif kind == "contentBlockDelta":
                     delta = news["delta"]
                     if text := delta.get("text"):
                         yield ending.wrote(Chunk(text=text, tokens=1))
+                    elif call := delta.get("toolUse"):
+                        for chunk in calls.more(news["contentBlockIndex"], call["input"]):
+                            yield ending.wrote(chunk)
                     elif thought := (delta.get("reasoningContent") or {}).get("text"):
                         yield Chunk(reasoning=thought, tokens=1)
                 elif kind == "messageStop":
@@ -187,11 +245,13 @@ class Bedrock(Provider):
                 elif kind == "metadata":
                     usage = news.get("usage") or {}
                     answer.facts.latency_ms = float((news.get("metrics") or {}).get("latencyMs", 0))
-        finish = ending.finish(FINISHES)
+        finish = calls.finish(ending.finish(FINISHES))
+        for chunk in calls.end():
+            yield chunk
         cached = usage.get("cacheReadInputTokens") or 0
-        asked = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
+        fresh = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
         made = usage.get("outputTokens") or 0
-        told = self.usage(answer.facts, asked + cached, made, model=model, cached_tokens=cached)
+        told = self.usage(answer.facts, fresh + cached, made, model=model, cached_tokens=cached)
         yield Chunk(finish_reason=finish, usage=told)
 
     async def _frames(self, answer: Answer) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
@@ -222,3 +282,19 @@ class Bedrock(Provider):
             _, said = read_refusal(frame.payload)
         status = STATUSES.get(kind, 0)
         return failure(self.type, status, f"{kind}: {said}", kind=kind, request_id=request_id)
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    return {
+        "toolSpec": {
+            "name": tool.name,
+            **described,
+            "inputSchema": {"json": parameters_of(tool)},
+        }
+    }
+
+
+def _result(message: Message) -> dict[str, Any]:
+    text = [{"text": message.text}]
+    return {"toolResult": {"toolUseId": message.tool_call_id, "content": text}}

@@ -1,7 +1,9 @@
 """Claude, on Anthropic's Messages API with its stream of events.
 
 Written from https://docs.anthropic.com/en/api/messages,
-https://docs.anthropic.com/en/docs/build-with-claude/streaming and
+https://docs.anthropic.com/en/docs/build-with-claude/streaming,
+https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use,
+https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs and
 https://docs.anthropic.com/en/api/errors.
 """
 
@@ -12,13 +14,23 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.errors import InvalidRequestError, ProviderError
+from byzer_lab.errors import ProviderError
 from byzer_lab.providers.base import Provider
 from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
 from byzer_lab.providers.failures import failure, read_refusal
+from byzer_lab.providers.schemas import CLAUDE
 from byzer_lab.providers.settings import Settings
+from byzer_lab.providers.tools import (
+    Calls,
+    Wanted,
+    arguments_of,
+    grouped,
+    need_closed,
+    parameters_of,
+    wanted,
+)
 from byzer_lab.schema import parameter
 from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ImagePart, Message, Part
 
@@ -30,12 +42,13 @@ DEFAULT_MAX_TOKENS = 4096
 FINISHES: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "tool_use": "stop",
+    "tool_use": "tool_calls",
     "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
+CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -68,24 +81,25 @@ class Claude(Provider):
         """See :meth:`byzer_lab.engines.base.Generates.generate`."""
         from byzer_lab.providers.http import Call
 
+        asked = wanted(self, request)
         base = self.base_url
         headers = {**self.key_headers(), "anthropic-version": self.settings.api_version}
         url = f"{base}/messages" if base.endswith("/v1") else f"{base}/v1/messages"
-        body = self._body(request)
+        body = self._body(request, asked)
         async with self.http.stream(Call(url, json=body, headers=headers)) as answer:
             with shapes(self.type, answer.facts):
-                async with aclosing(self._chunks(answer, body["model"])) as chunks:
+                async with aclosing(self._chunks(answer, body["model"], asked)) as chunks:
                     async for chunk in chunks:
                         yield chunk
 
-    def _body(self, request: GenerateRequest) -> dict[str, Any]:
+    def _body(self, request: GenerateRequest, asked: Wanted) -> dict[str, Any]:
         sampling = request.sampling
         self.refuse_logprobs(sampling)
         options = self.options(sampling)
         prefix = options.pop("response_prefix", "")
         messages = self.conversation(request)
         system = "\n\n".join(message.text for message in messages if message.role == "system")
-        turns = [self._turn(message) for message in messages if message.role != "system"]
+        turns = self._turns(messages)
         if prefix:
             turns.append({"role": "assistant", "content": prefix})
         known = self.preset.find(self.model)
@@ -97,20 +111,61 @@ class Claude(Provider):
             "stream": True,
             **({"system": system} if system else {}),
             **self.sampling(sampling),
+            **self._tool_fields(asked),
             **options,
         }
 
+    def _tool_fields(self, asked: Wanted) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if asked.tools:
+            fields["tools"] = [
+                {
+                    "name": tool.name,
+                    **({"description": tool.description} if tool.description else {}),
+                    "input_schema": parameters_of(tool),
+                }
+                for tool in asked.tools
+            ]
+            choice: dict[str, Any] = {"type": CHOICES.get(asked.choice, "tool")}
+            if asked.named:
+                choice["name"] = asked.named
+            if not asked.parallel and asked.choice != "none":
+                choice["disable_parallel_tool_use"] = True
+            if choice != {"type": "auto"}:
+                fields["tool_choice"] = choice
+        if asked.schema is not None:
+            schema = need_closed(self, asked.schema, CLAUDE)
+            fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        return fields
+
+    def _turns(self, messages: list[Message]) -> list[dict[str, Any]]:
+        return [
+            {"role": "user", "content": [_result(one) for one in turn]}
+            if turn[0].role == "tool"
+            else self._turn(turn[0])
+            for turn in grouped(messages)
+            if turn[0].role != "system"
+        ]
+
     def _turn(self, message: Message) -> dict[str, Any]:
-        if message.role == "tool":
-            raise InvalidRequestError(
-                f"{self.type} takes turns of system, user and assistant; results of tools go into "
-                "a turn of the user."
-            )
         content = message.content
         written = content if isinstance(content, str) else [_block(part) for part in content]
+        if message.tool_calls:
+            said = [{"type": "text", "text": message.text}] if message.text.strip() else []
+            calls = [
+                {
+                    "type": "tool_use",
+                    "id": call.id,
+                    "name": call.name,
+                    "input": arguments_of(self, call.name, call.arguments),
+                }
+                for call in message.tool_calls
+            ]
+            written = said + calls
         return {"role": message.role, "content": written}
 
-    async def _chunks(self, answer: Answer, model: str) -> AsyncGenerator[Chunk]:
+    async def _chunks(self, answer: Answer, model: str, asked: Wanted) -> AsyncGenerator[Chunk]:
+        calls = Calls(asked)
         ending = Ending(self.type, answer.facts)
         input_tokens = cached_tokens = output_tokens = 0
         async for event in events(answer.blocks()):
@@ -123,12 +178,18 @@ class Claude(Provider):
                 usage = message.get("usage") or {}
             elif kind == "content_block_start":
                 block = news.get("content_block") or {}
-                if text := block.get("text"):
+                if block.get("type") == "tool_use":
+                    for chunk in calls.begin(news["index"], block["name"], block["id"]):
+                        yield ending.wrote(chunk)
+                elif text := block.get("text"):
                     yield ending.wrote(Chunk(text=text, tokens=1))
             elif kind == "content_block_delta":
                 delta = news.get("delta") or {}
                 if text := delta.get("text"):
                     yield ending.wrote(Chunk(text=text, tokens=1))
+                elif delta.get("type") == "input_json_delta":
+                    for chunk in calls.more(news["index"], delta["partial_json"]):
+                        yield ending.wrote(chunk)
                 elif thought := delta.get("thinking"):
                     yield Chunk(reasoning=thought, tokens=1)
             elif kind == "message_delta":
@@ -139,12 +200,14 @@ class Claude(Provider):
                 raise self._refused(news, answer.facts.request_id)
             if usage:  # counts of a later event take the place of earlier ones
                 cached_tokens = _count(usage, "cache_read_input_tokens", cached_tokens)
-                asked = _count(usage, "input_tokens", -1)
-                if asked >= 0:
+                fresh = _count(usage, "input_tokens", -1)
+                if fresh >= 0:
                     kept = _count(usage, "cache_creation_input_tokens", 0)
-                    input_tokens = asked + kept + cached_tokens
+                    input_tokens = fresh + kept + cached_tokens
                 output_tokens = _count(usage, "output_tokens", output_tokens)
-        finish = ending.finish(FINISHES)
+        finish = calls.finish(ending.finish(FINISHES))
+        for chunk in calls.end():
+            yield chunk
         told = self.usage(
             answer.facts, input_tokens, output_tokens, model=model, cached_tokens=cached_tokens
         )
@@ -154,6 +217,14 @@ class Claude(Provider):
         kind, said = read_refusal(news)
         status = STATUSES.get(kind, 0)
         return failure(self.type, status, said, kind=kind, request_id=request_id)
+
+
+def _result(message: Message) -> dict[str, Any]:
+    return {
+        "type": "tool_result",
+        "tool_use_id": message.tool_call_id,
+        "content": message.text,
+    }
 
 
 def _block(part: Part) -> dict[str, Any]:

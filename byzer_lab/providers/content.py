@@ -28,15 +28,18 @@ def expanded(message: Message) -> Message:
     """A message whose text is a JSON list with pictures, as a message with parts.
 
     The list is ``[{"image": ..., "text": ...}]``, also one object for each part, or OpenAI's parts.
-    Any other text stays what it is: JSON without a picture is a text.
+    Any other text stays what it is: JSON without a picture is a text, and so is what a tool gave.
     """
+    if message.role == "tool":
+        return message
     if not isinstance(message.content, str):
         parts = [_tidy(part) for part in message.content]
-        return Message(role=message.role, content=parts)
+        return msgspec.structs.replace(message, content=parts)
     found = _listed(message.content)
     if found is None:
         return message
-    return Message(role=message.role, content=[part for item in found for part in _parts(item)])
+    parts = [part for item in found for part in _parts(item)]
+    return msgspec.structs.replace(message, content=parts)
 
 
 def _listed(text: str) -> list[dict[str, Any]] | None:

@@ -20,8 +20,10 @@ from byzer_lab.providers.base import Provider
 from byzer_lab.providers.content import read_question
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
+from byzer_lab.providers.presets import Structured
 from byzer_lab.providers.settings import Settings
 from byzer_lab.providers.speech import MEDIA_TYPES, in_pieces, take_size
+from byzer_lab.providers.tools import wanted
 from byzer_lab.schema import parameter
 from byzer_lab.types import Chunk, FinishReason, GenerateRequest, Message
 
@@ -205,7 +207,16 @@ class MiniMaxPro(MiniMaxOwn):
             async for chunk in chunks:
                 yield chunk
 
+    def takes_tools(self, model: str) -> bool:
+        """The old interface is asked for texts alone."""
+        return False
+
+    def structured(self, model: str) -> Structured:
+        """Nor for answers that fit a schema."""
+        return ""
+
     def _body(self, request: GenerateRequest) -> dict[str, Any]:
+        wanted(self, request)  # refuses tools and schemas
         self.refuse_logprobs(request.sampling)
         options = dict(request.sampling.options)
         glyph = options.pop("glyph", None)

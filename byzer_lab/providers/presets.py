@@ -6,6 +6,7 @@ import functools
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +16,8 @@ FOLDER = Path(__file__).parent / "presets"
 SAME = {"official_openai": "openai", "offical_openai": "openai", "chatglm": "zhipu"}
 """Further names of providers."""
 Task = Literal["chat", "embedding", "speech", "image"]
+Choice = Literal["auto", "none", "required", "named"]
+Structured = Literal["", "json_schema", "tool", "json_object"]
 MILLION = 1_000_000
 
 
@@ -30,6 +33,8 @@ class Model(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         output_price: Of a million tokens of answers.
         cached_price: Of a million tokens of prompts that the provider had kept.
         rename: Names of sampling parameters that this model has otherwise than the provider's rest.
+        tools: Whether it takes tools; ``None``: as the provider's others.
+        structured: How its answers are held to schemas; ``None``: as those of the others.
         note: What to know, such as that it is gone.
     """
 
@@ -41,6 +46,8 @@ class Model(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     output_price: float | None = None
     cached_price: float | None = None
     rename: dict[str, str] = {}
+    tools: bool | None = None
+    structured: Structured | None = None
     note: str = ""
 
 
@@ -64,6 +71,11 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         usage_option: It tells the usage of a stream when asked with ``stream_options``.
         images: It takes messages with pictures.
         batch: Most texts of one request for vectors.
+        tools: Its models take tools, where they don't say otherwise.
+        tool_choices: Which of ``auto``, ``none``, ``required`` and ``named`` it knows.
+        parallel_option: It can be told to call one tool at a time.
+        structured: How answers of its models are held to schemas, where they don't say otherwise;
+            see :meth:`byzer_lab.engines.base.Engine.meta`. Empty: not at all.
         codes: What its own codes mean, where they are numbers: a word of
             :data:`byzer_lab.providers.failures.KINDS`.
         note: What to know before a deploy.
@@ -85,6 +97,10 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     usage_option: bool = True
     images: bool = True
     batch: int = 16
+    tools: bool = False
+    tool_choices: tuple[Choice, ...] = ("auto", "none", "required", "named")
+    parallel_option: bool = False
+    structured: Structured = ""
     codes: dict[str, str] = {}
     note: str = ""
 
@@ -98,6 +114,16 @@ class Preset(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         """What a model does; unknown ones chat."""
         known = self.find(model)
         return known.task if known else "chat"
+
+    def takes_tools(self, model: str) -> bool:
+        """Whether a model takes tools."""
+        known = self.find(model)
+        return self.tools if known is None or known.tools is None else known.tools
+
+    def holds(self, model: str) -> Structured:
+        """How a model's answers are held to schemas."""
+        known = self.find(model)
+        return self.structured if known is None or known.structured is None else known.structured
 
     def cost(self, model: str, usage: Usage) -> float | None:
         """Estimated price of an answer in ``currency``; ``None`` where the price is not known."""
@@ -118,3 +144,13 @@ def find_preset(provider: str) -> Preset:
     if preset.models_of:
         preset.models = find_preset(preset.models_of).models
     return preset
+
+
+@functools.cache
+def preset_of_host(host: str) -> Preset | None:
+    """The preset of the provider that listens at a host; ``None`` where none is known."""
+    for file in sorted(FOLDER.glob("*.json")):
+        preset = find_preset(file.stem)
+        if host and urlsplit(preset.base_url).hostname == host:
+            return preset
+    return None

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -29,6 +29,7 @@ from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.failures import failure, http_failure, meaning
 from byzer_lab.providers.settings import PREFIX, Settings
 from byzer_lab.providers.table import load_class
+from byzer_lab.providers.tools import Calls, Wanted, as_text, parameters_of, wanted
 from byzer_lab.schema import parameter
 from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ProviderFacts
 
@@ -148,19 +149,20 @@ class SparkDesk(Provider):
         """See :meth:`byzer_lab.engines.base.Generates.generate`."""
         if not self._open:
             raise ProviderError(f"{self.type} is not loaded, or was closed.")
-        question = msgspec.json.encode(self._question(request)).decode()
+        asked = wanted(self, request)
+        question = msgspec.json.encode(self._question(request, asked)).decode()
 
         def ask(attempt: int) -> AsyncGenerator[Chunk]:
-            return self._ask(question, attempt)
+            return self._ask(question, attempt, asked)
 
         async with aclosing(until_begun(ask, self.settings.max_retries)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    def _question(self, request: GenerateRequest) -> dict[str, Any]:
+    def _question(self, request: GenerateRequest, asked: Wanted) -> dict[str, Any]:
         sampling = request.sampling
         self.refuse_logprobs(sampling)
-        messages = self.conversation(request)
+        messages = as_text(self.conversation(request))
         domain = sampling.options.get("model") or self.model
         chat = {"domain": domain, **self.sampling(sampling), **self.options(sampling)}
         text = [{"role": message.role, "content": message.text} for message in messages]
@@ -168,10 +170,10 @@ class SparkDesk(Provider):
         return {
             "header": {"app_id": appid, "uid": "byzer-lab"},
             "parameter": {"chat": chat},
-            "payload": {"message": {"text": text}},
+            "payload": {"message": {"text": text}, **_functions(asked)},
         }
 
-    async def _ask(self, question: str, attempt: int) -> AsyncGenerator[Chunk]:
+    async def _ask(self, question: str, attempt: int, asked: Wanted) -> AsyncGenerator[Chunk]:
         """One try.
 
         Raises:
@@ -180,6 +182,7 @@ class SparkDesk(Provider):
         facts = ProviderFacts(attempts=attempt)
         started = time.perf_counter()
         ending = Ending(self.type, facts)
+        calls = Calls(asked, one=True)
         usage: dict[str, Any] = {}
         async with self._connection() as socket:
             facts.first_byte_ms = (time.perf_counter() - started) * 1000
@@ -200,12 +203,17 @@ class SparkDesk(Provider):
                             yield Chunk(reasoning=thought, tokens=1)
                         if text := piece.get("content"):
                             yield ending.wrote(Chunk(text=text, tokens=1))
+                        if call := piece.get("function_call"):
+                            for chunk in _call(calls, call):
+                                yield ending.wrote(chunk)
                     usage = (payload.get("usage") or {}).get("text") or usage
                     status = choices.get("status", frame["header"].get("status"))
                     ending.reason = str(status) if status == LAST else ""
-        finish = ending.finish(FINISHES)
-        asked, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-        yield Chunk(finish_reason=finish, usage=self.usage(facts, asked, made))
+        finish = calls.finish(ending.finish(FINISHES))
+        for chunk in calls.end():
+            yield chunk
+        read, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        yield Chunk(finish_reason=finish, usage=self.usage(facts, read, made))
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[ClientConnection]:
@@ -298,6 +306,30 @@ class SparkDesk(Provider):
         key = self.need("api_key", "SPARK_API_KEY")
         secret = self.need("api_secret", "SPARK_API_SECRET")
         return signed_url(self.base_url, key, secret, time.time())
+
+
+def _functions(asked: Wanted) -> dict[str, Any]:
+    """What a question says of tools."""
+    if not asked.tools:
+        return {}
+    told = [
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": parameters_of(tool),
+        }
+        for tool in asked.tools
+    ]
+    return {"functions": {"text": told}}
+
+
+def _call(calls: Calls, piece: Mapping[str, Any]) -> Iterator[Chunk]:
+    """The chunks of a piece of the one call that Spark makes."""
+    arguments = piece.get("arguments") or ""
+    if calls.knows(0):
+        yield from calls.more(0, arguments)
+    elif name := piece.get("name"):
+        yield from calls.begin(0, name, "", arguments)
 
 
 def signed_url(url: str, api_key: str, api_secret: str, now: float) -> str:

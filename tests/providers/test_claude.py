@@ -203,7 +203,6 @@ async def test_what_it_has_not() -> None:
             (question(logprobs=1), "logprobs"),
             (question(presence_penalty=1.0), "presence_penalty"),
             (question(options={"size": "1x1"}), "has no size"),
-            (GenerateRequest("r", [Message("tool", "x")]), "tools"),
             (GenerateRequest("r", prompt="x"), "prompts"),
         ]:
             with pytest.raises(InvalidRequestError, match=words):

@@ -3,6 +3,7 @@
 ==================  =============================================================================
 ``engine.py``       the engine: address, key, and which of the four its model needs
 ``chat.py``         ``chat/completions``, streamed
+``tools.py``        tools and schemas of a chat
 ``embeddings.py``   ``embeddings``
 ``speech.py``       ``audio/speech``
 ``images.py``       ``images/generations``

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from byzer_lab.errors import ProviderError, ProviderUnavailableError
 from byzer_lab.providers.ending import shapes
 from byzer_lab.providers.events import Event, events
+from byzer_lab.providers.openai_wire.tools import call_pieces, tool_fields, turn
+from byzer_lab.providers.tools import Calls, Wanted, wanted
 from byzer_lab.types import Chunk, FinishReason, GenerateRequest, TokenLogprob
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ FINISHES: dict[str, FinishReason] = {
     "max_tokens": "length",
     "content_filter": "content_filter",
     "sensitive": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
 }
 """Words of providers for why an answer ended; every other one means that it is whole."""
 BROKEN = ("network_error", "insufficient_system_resource", "error")
@@ -40,7 +42,8 @@ async def chat(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[C
     """Answer one request. See :meth:`byzer_lab.engines.base.Generates.generate`."""
     from byzer_lab.providers.http import Call
 
-    body = chat_body(engine, request)
+    asked = wanted(engine, request)
+    body = chat_body(engine, request, asked)
     call = Call(
         engine.url("chat/completions"),
         json=body,
@@ -48,10 +51,12 @@ async def chat(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[C
         params=engine.params(),
     )
     async with engine.http.stream(call) as answer:
-        reader = ChatReader(engine, answer, body["model"])
+        calls = Calls(asked, one=not engine.abilities.parallel_option)
+        reader = ChatReader(engine, answer, body["model"], calls)
         with shapes(engine.type, answer.facts):
             if answer.media_type == "application/json":  # it does not stream
-                yield reader.whole(await answer.json())
+                for chunk in reader.whole(await answer.json()):
+                    yield chunk
             else:
                 async with aclosing(events(answer.blocks())) as stream:
                     async for event in stream:
@@ -59,10 +64,12 @@ async def chat(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[C
                             reader.done = True
                             await _linger(stream)
                             break
-                        chunk = reader.next(event)
-                        if chunk is not None:
+                        for chunk in reader.next(event):
                             yield chunk
-            yield reader.last()
+            last = reader.last()
+            for chunk in calls.end():
+                yield chunk
+            yield last
 
 
 async def _linger(stream: AsyncIterator[Event]) -> None:
@@ -72,8 +79,13 @@ async def _linger(stream: AsyncIterator[Event]) -> None:
                 pass
 
 
-def chat_body(engine: OpenAIWire, request: GenerateRequest) -> dict[str, Any]:
+def chat_body(engine: OpenAIWire, request: GenerateRequest, asked: Wanted) -> dict[str, Any]:
     """The body of a request.
+
+    Args:
+        engine: Who is asked.
+        request: The caller's.
+        asked: Its tools and its schema.
 
     Raises:
         InvalidRequestError: The provider can't serve it.
@@ -81,8 +93,9 @@ def chat_body(engine: OpenAIWire, request: GenerateRequest) -> dict[str, Any]:
     sampling = request.sampling
     body: dict[str, Any] = {
         "model": sampling.options.get("model") or engine.model,
-        "messages": msgspec.to_builtins(engine.conversation(request)),
+        "messages": [turn(message) for message in engine.conversation(request)],
         **engine.sampling(sampling),
+        **tool_fields(engine, asked),
         "stream": True,
     }
     if engine.preset.usage_option:
@@ -101,12 +114,14 @@ class ChatReader:
         engine: Whose answer it is.
         answer: The response.
         model: Which was asked.
+        calls: Of the answer.
 
     Attributes:
         done: The provider has said that nothing more comes.
     """
 
-    def __init__(self, engine: OpenAIWire, answer: Answer, model: str) -> None:
+    def __init__(self, engine: OpenAIWire, answer: Answer, model: str, calls: Calls) -> None:
+        self._calls = calls
         self._engine = engine
         self._answer = answer
         self._model = model
@@ -115,23 +130,24 @@ class ChatReader:
         self._chosen = False
         self.done = False
 
-    def next(self, event: Event) -> Chunk | None:
-        """The chunk of an event; ``None`` where nothing new is in it.
+    def next(self, event: Event) -> Iterator[Chunk]:
+        """The chunks of an event.
 
         Raises:
             ProviderError: The provider failed in the middle, or sent what is none of its format.
         """
         piece = self._answer.decode(event.data)
         choice = self._choice(piece)
-        return None if choice is None else self._chunk(choice, choice.get("delta"))
+        if choice is not None:
+            yield from self._chunks(choice, choice.get("delta"))
 
-    def whole(self, body: dict[str, Any]) -> Chunk:
-        """The one chunk of an answer that came in one piece; errors as of :meth:`next`."""
+    def whole(self, body: dict[str, Any]) -> Iterator[Chunk]:
+        """The chunks of an answer that came in one piece; errors as of :meth:`next`."""
         choice = self._choice(body)
         self.done = True
         if choice is None:
             raise self._empty()
-        return self._chunk(choice, choice.get("message")) or Chunk()
+        yield from self._chunks(choice, choice.get("message"))
 
     def last(self) -> Chunk:
         """The last chunk.
@@ -156,7 +172,7 @@ class ChatReader:
         made = usage.get("completion_tokens_details") or {}
         cached = asked.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
         return Chunk(
-            finish_reason=FINISHES.get(self._finish, "stop"),
+            finish_reason=self._calls.finish(FINISHES.get(self._finish, "stop")),
             usage=self._engine.usage(
                 facts,
                 usage.get("prompt_tokens") or 0,
@@ -180,17 +196,17 @@ class ChatReader:
         self._usage = usage or self._usage
         return choices[0] if choices else None
 
-    def _chunk(self, choice: dict[str, Any], delta: dict[str, Any] | None) -> Chunk | None:
+    def _chunks(self, choice: dict[str, Any], delta: dict[str, Any] | None) -> Iterator[Chunk]:
         self._chosen = True
         self._finish = choice.get("finish_reason") or self._finish
         delta = delta or {}
         text = (delta.get("content") or "") + (delta.get("refusal") or "")
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
         told = (choice.get("logprobs") or {}).get("content") or []
-        if not (text or reasoning or told):
-            return None
-        logprobs = [_logprob(one) for one in told]
-        return Chunk(text=text, reasoning=reasoning, tokens=len(told) or 1, logprobs=logprobs)
+        if text or reasoning or told:
+            logprobs = [_logprob(one) for one in told]
+            yield Chunk(text=text, reasoning=reasoning, tokens=len(told) or 1, logprobs=logprobs)
+        yield from call_pieces(self._calls, delta.get("tool_calls") or [])
 
     def _empty(self) -> ProviderError:
         return ProviderError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.providers.base import Provider
@@ -13,6 +14,7 @@ from byzer_lab.providers.openai_wire.chat import chat
 from byzer_lab.providers.openai_wire.embeddings import embed
 from byzer_lab.providers.openai_wire.images import draw
 from byzer_lab.providers.openai_wire.speech import speak
+from byzer_lab.providers.presets import Preset, Structured, preset_of_host
 from byzer_lab.providers.settings import Settings
 from byzer_lab.schema import parameter
 from byzer_lab.types import Chunk, EmbedAnswer, EmbedRequest, GenerateRequest
@@ -37,6 +39,14 @@ class WireSettings(Settings):
         "What the model does, where its name doesn't tell.",
         choices=("chat", "embedding", "speech", "image"),
     )
+    structured_output: str | None = parameter(
+        None,
+        "How answers are held to schemas, where the address is of a server that is not known.",
+        choices=("none", "json_object", "json_schema", "tool"),
+    )
+    support_tools: bool | None = parameter(
+        None, "Whether the model takes tools, where the address is of a server that is not known."
+    )
     dimensions: int | None = parameter(
         None, "Length of the vectors, of models that offer several.", least=1
     )
@@ -49,10 +59,12 @@ class OpenAIWire(Provider):
         generate: Answers one request, as :class:`byzer_lab.engines.base.Generates` has it; there
             for models that chat, speak or draw.
         embed: As :class:`byzer_lab.engines.base.Embeds` has it; there for models of vectors.
+        tool_switch: Set in bodies with tools, for calls in OpenAI's format; empty: they are so.
     """
 
     settings_class = WireSettings
     settings: WireSettings
+    tool_switch: ClassVar[str] = ""
     generate: Callable[[GenerateRequest], AsyncGenerator[Chunk]]
     embed: Callable[[EmbedRequest], Awaitable[EmbedAnswer]]
 
@@ -84,6 +96,25 @@ class OpenAIWire(Provider):
     def task(self) -> Any:
         """What its model does."""
         return self.settings.task or super().task
+
+    @property
+    def abilities(self) -> Preset:
+        """What is known of tools and schemas: of who listens at the address."""
+        own = urlsplit(self.preset.base_url).hostname
+        host = urlsplit(self.base_url).hostname or ""
+        return self.preset if host == own else preset_of_host(host) or self.preset
+
+    def takes_tools(self, model: str) -> bool:
+        """Whether a model can be given tools."""
+        said = self.settings.support_tools
+        return super().takes_tools(model) if said is None else said and self.task == "chat"
+
+    def structured(self, model: str) -> Structured:
+        """How a model's answers are held to schemas."""
+        said = self.settings.structured_output
+        if said is None or self.task != "chat":
+            return super().structured(model)
+        return "" if said == "none" else cast("Structured", said)
 
     def url(self, path: str) -> str:
         """Address of a call such as ``chat/completions``."""

@@ -164,3 +164,4 @@ class SparkHTTP(OpenAIWire):
     """Spark over HTTP."""
 
     settings_class = SparkSettings
+    tool_switch = "tool_calls_switch"
