@@ -187,12 +187,12 @@ class Abilities(Asking, Hooks):
             raise InvalidRequestError(
                 f"max_tool_rounds is {rounds!r}; it must be a whole number of at least 0."
             )
+        ask = self._ask(call.model, call.llm_config, call.role_mapping)
+        if execute and not call.only_prompt:
+            return question.run(ask, call.messages, rounds)
         messages = question.written(call.messages, question.choice)
         if call.only_prompt:
             return self._unasked(call, messages, **next(question.fields(question.choice)))
-        ask = self._ask(call.model, call.llm_config, call.role_mapping)
-        if execute:
-            return question.run(ask, call.messages, rounds)
         response, calls = question.ask(ask, messages, question.choice)
         if calls:
             response.metadata["tool_calls"] = msgspec.to_builtins(calls)

@@ -19,7 +19,7 @@ def new_id() -> str:
     return f"call_{secrets.token_hex(8)}"
 
 
-def calls_in(text: str, names: list[str]) -> list[ToolCall]:
+def calls_in(text: str, names: list[str], *, whole: bool = True) -> list[ToolCall]:
     """The calls in an answer.
 
     Args:
@@ -27,14 +27,18 @@ def calls_in(text: str, names: list[str]) -> list[ToolCall]:
             code block; or ``<tool_call>`` elements.
         names: Of the tools. JSON without a tool's name in the place of a name is prose; with
             ``tool_calls`` around it, it is a call of an unknown tool.
+        whole: Nothing was cut off, so that what is nearly JSON may be repaired.
 
     Returns:
         The calls; empty where the answer is prose.
     """
-    if tagged := _TAGGED.findall(text):
-        values = [value for part in tagged for value in json_values(part)]
-        return [call for value in values for call in _calls(value, names, sure=True)]
-    for value in json_values(text):
+    found: list[ToolCall] = []
+    for tagged in _TAGGED.findall(text):
+        value = next(json_values(tagged, whole=whole), None)
+        found += _calls(value, names, sure=True)
+    if found:
+        return found
+    for value in json_values(text, whole=whole):
         if calls := list(_calls(value, names, sure=False)):
             return calls
     return []

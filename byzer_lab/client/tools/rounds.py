@@ -13,7 +13,7 @@ from byzer_lab.client.asking import Ask
 from byzer_lab.client.tools.calls import calls_in, new_id
 from byzer_lab.client.tools.running import Outcome, reason_of, results_text, run_calls
 from byzer_lab.client.tools.tool import CHOICES, LocalTool
-from byzer_lab.client.typed.asking import with_text
+from byzer_lab.client.typed.asking import CUT, with_text
 from byzer_lab.client.typed.schemas import LEVELS, loosened
 from byzer_lab.client.types import LLMFunctionCallResponse, LLMResponse
 from byzer_lab.client.wording import words
@@ -110,6 +110,8 @@ class ToolQuestion:
         reasons: list[str] = []
         if not calls and self.choice not in ("auto", "none"):
             reasons.append("The model called no tool, although tool_choice asks for one.")
+        if not calls and _is_cut(response):
+            reasons.append(f"{CUT}.")
         done = 0
         while calls:
             new = self._run(calls, first=not outcomes)
@@ -147,7 +149,8 @@ class ToolQuestion:
         told = response.metadata.get("tool_calls", [])
         calls = [ToolCall(one["id"] or new_id(), one["name"], one["arguments"]) for one in told]
         if not self.native and not calls:
-            calls = calls_in(response.output, [one.tool.name for one in self.tools])
+            names = [one.tool.name for one in self.tools]
+            calls = calls_in(response.output, names, whole=not _is_cut(response))
         return calls if self.parallel else calls[:1]
 
     def _fed(self, response: LLMResponse, outcomes: list[Outcome]) -> list[Message]:
@@ -187,6 +190,10 @@ class ToolQuestion:
             "additionalProperties": False,
             "$defs": definitions,
         }
+
+
+def _is_cut(response: LLMResponse) -> bool:
+    return bool(response.metadata.get("finish_reason") == "length")
 
 
 def calls_text(calls: list[ToolCall]) -> str:

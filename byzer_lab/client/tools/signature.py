@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from byzer_lab.client.typed.dicts import readable
 from byzer_lab.client.typed.kinds import UnfitError, faults
 from byzer_lab.errors import InvalidRequestError
 
@@ -181,6 +182,7 @@ def _field(parameter: inspect.Parameter, hint: Any, described: str) -> tuple[Any
     notes: list[Any] = []
     if get_origin(hint) is Annotated:
         hint, *notes = get_args(hint)
+    hint = readable(hint)
     if parameter.kind is REST:
         hint = list[hint] if not notes else list[Annotated[hint, *_kept(notes)]]
     texts = [note for note in notes if isinstance(note, str)]
