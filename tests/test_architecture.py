@@ -37,18 +37,20 @@ GROUND = {
 
 ROOMS: dict[str, set[str]] = {
     "bundled": set(),
+    "sandbox": set(),
     "engines": set(),
     "providers": {"engines"},
     "workers": {"engines", "bundled"},
     "registry": {"workers", "engines"},
     "gateway": set(),
     "cluster": {"registry", "gateway"},
-    "client": {"cluster"},
+    "client": {"cluster", "sandbox"},
     "utils": {"client"},
-    "cli": {"client", "cluster"},
+    "sql": {"client", "cluster"},
+    "cli": {"client", "cluster", "sql"},
     "jupyter": {"cluster"},
     "widgets": {"client", "cluster", "engines", "providers", "bundled"},
-    "magics": {"client", "cluster", "engines", "widgets"},
+    "magics": {"client", "cluster", "engines", "sql", "widgets"},
 }
 """What each room may import beside the ground, itself and the version."""
 
@@ -62,7 +64,7 @@ PLACES: dict[str, set[str]] = {
     "vllm": {"engines"},
     "deepspeed": {"engines"},
     "sentence_transformers": {"engines"},
-    "sqlite3": {"registry"},
+    "sqlite3": {"registry", "sql"},
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
     "httpx": {"client", "cluster", "engines", "gateway", "jupyter", "providers", "worker_calls"},
@@ -72,6 +74,9 @@ PLACES: dict[str, set[str]] = {
     "tornado": {"jupyter"},
     "IPython": {"magics"},
     "ipywidgets": {"widgets"},
+    "duckdb": {"sql"},
+    "sqlglot": {"sql"},
+    "pyarrow": {"sql"},
     "typer": {"cli"},
 }
 """Where a library may be used at all."""

@@ -1,0 +1,17 @@
+"""Models as functions of a query.
+
+===================  ==============================================================================
+``lifting.py``       takes the calls out of a query, stage by stage
+``calls.py``         which functions of a query are calls, and what they ask
+``guards.py``        under which condition a call's value matters
+``splitting.py``     the parts of an expression that the rows give
+``answering.py``     answers the questions of a stage: known answers, budget, one pass
+``pump.py``          the pass: bounded, asynchronous, interruptible
+``store.py``         answers that were paid for, across cells and kernels
+``questions.py``     one question, and its hash
+``kinds.py``         chat, JSON, vectors, scores, filters, labels
+``schemas.py``       schemas of typed answers
+``ask.py``           the deployments of the cluster
+``macros.py``        ``llm_param`` and its kin, which the engine evaluates itself
+===================  ==============================================================================
+"""

@@ -1,0 +1,444 @@
+"""Model calls, lifted out of a query.
+
+The query is worked through in the order in which it is evaluated: conditions without calls first,
+then the calls of WHERE for the rows that are left, those of GROUP BY, HAVING and ORDER BY, then
+LIMIT, and last those of the select list, for the rows that the query gives. Each time the distinct
+questions are asked in one pass, and the call becomes a look-up in the table of answers. Before the
+calls of the select list are answered, the rows are kept in a table, so that every stage sees the
+same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+
+from byzer_lab.errors import InvalidRequestError
+from byzer_lab.sql.engine.base import Engine
+from byzer_lab.sql.models.calls import ERROR_OF, Call, Functions, conjuncts
+from byzer_lab.sql.models.guards import guard_of
+from byzer_lab.sql.models.splitting import split
+
+KEY = "__key"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pass.
+
+    Attributes:
+        call: What is called.
+        questions: A query with one column :data:`KEY`: the JSON text of each distinct argument.
+        listed: The argument is an array.
+    """
+
+    call: Call
+    questions: str
+    listed: bool
+
+
+Answering = Callable[[Stage], str]
+"""Answers the questions of a stage; the name of a table ``request``, ``answer``, ``error``."""
+
+
+class Lifter:
+    """Lifts the calls out of one query.
+
+    Args:
+        engine: Evaluates everything else.
+        functions: Finds the calls.
+        answering: Answers questions.
+        name: Makes the name of a new table.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        functions: Functions,
+        answering: Answering,
+        name: Callable[[str], str],
+    ) -> None:
+        self._engine = engine
+        self._functions = functions
+        self._answering = answering
+        self._name = name
+        self._kept: list[str] = []
+
+    def lift(self, query: exp.Query) -> exp.Query:
+        """A query without calls that has the same rows. Tables that it needs stand until
+        :meth:`close`."""
+        self._functions.gather(query)
+        return self._query(query)
+
+    def close(self) -> None:
+        """Drop what was kept on the way."""
+        while self._kept:
+            self._engine.drop(self._kept.pop())
+
+    def _query(self, query: exp.Query) -> exp.Query:
+        if not self._functions.has(query):
+            return query
+        self._common_tables(query)
+        if isinstance(query, exp.Subquery):
+            query.set("this", self._query(query.this))
+            return query
+        if isinstance(query, exp.SetOperation):
+            for side in ("this", "expression"):
+                lifted = self._query(query.args[side])
+                # A kept select is ordered, which a side of a UNION can be in parentheses only.
+                query.set(side, exp.paren(lifted) if lifted.args.get("order") else lifted)
+            if self._functions.has(query):
+                raise InvalidRequestError(
+                    "A model is called in the ORDER BY or LIMIT of a UNION; name the answer in the "
+                    "select list and order by that name."
+                )
+            return query
+        if not isinstance(query, exp.Select):
+            raise InvalidRequestError(
+                f"Models can be called in SELECT only, not in {type(query).__name__.upper()}."
+            )
+        return self._select(query)
+
+    def _common_tables(self, query: exp.Query) -> None:
+        """Give each WITH table a name of its own in the engine."""
+        clause = query.args.get("with_")
+        if clause is None:
+            return
+        if clause.args.get("recursive"):
+            if self._functions.has(clause):
+                raise InvalidRequestError(
+                    "A model is called in a recursive WITH, which would never end to ask; make a "
+                    "table of the recursion first, and call the model on that."
+                )
+            raise InvalidRequestError(
+                "A query with a recursive WITH calls a model; make a table of the recursion first, "
+                "and call the model on that."
+            )
+        query.set("with_", None)
+        for table in clause.expressions:
+            body = table.this
+            names = [column.name for column in table.args["alias"].columns]
+            kept = self._keep(self._query(body), names)
+            _rename(query, table.alias, kept)
+            for later in clause.expressions:
+                _rename(later, table.alias, kept)
+
+    def _keep(self, query: exp.Query, columns: Sequence[str] = ()) -> str:
+        name = self._name("rows")
+        text = sql(query)
+        if columns:
+            listed = ", ".join(exp.to_identifier(one, quoted=True).sql("duckdb") for one in columns)
+            text = f"select * from ({text}) as kept({listed})"
+        self._engine.create(name, text)
+        self._kept.append(name)
+        return name
+
+    def _select(self, select: exp.Select) -> exp.Query:
+        self._sources(select)
+        self._inner_queries(select)
+        self._where(select)
+        self._grouping(select)
+        for clause in ("having", "qualify"):
+            part = select.args.get(clause)
+            if part is not None:
+                self._answer(part, select, grouped=clause == "having")
+        self._inside_aggregates(select)
+        if any(self._functions.has(item) for item in select.expressions) or self._functions.has(
+            select.args.get("order")
+        ):
+            return self._frozen(select)
+        return select
+
+    def _sources(self, select: exp.Select) -> None:
+        """Derived tables first; the conditions of inner joins are conditions of WHERE."""
+        joins = select.args.get("joins") or []
+        from_ = select.args.get("from_")
+        sources = [from_.this] if from_ else []
+        for source in [*sources, *(join.this for join in joins)]:
+            if isinstance(source, exp.Subquery) and self._functions.has(source):
+                alias = source.args.get("alias")
+                names = [column.name for column in alias.columns] if alias else []
+                table = exp.to_table(self._keep(self._query(source.this), names))
+                table.this.set("quoted", True)
+                if source.alias:
+                    table.set("alias", exp.TableAlias(this=exp.to_identifier(source.alias)))
+                source.replace(table)
+        for join in joins:
+            on = join.args.get("on")
+            if on is None or not self._functions.has(on):
+                continue
+            if join.side or join.kind not in ("", "INNER", "CROSS"):
+                raise InvalidRequestError(
+                    f"A model is called in the condition of a {join.side or join.kind} JOIN; call "
+                    "it in a table of its own first, and join with that."
+                )
+            join.set("on", None)
+            join.set("kind", "CROSS")
+            select.where(on.copy(), copy=False)
+
+    def _inner_queries(self, select: exp.Select) -> None:
+        """Queries inside expressions."""
+        for inner in list(select.find_all(exp.Query)):
+            if inner is select or not self._functions.has(inner):
+                continue
+            owner = inner.parent_select
+            if owner is select and isinstance(inner, exp.Select | exp.SetOperation):
+                inner.replace(self._query(inner))
+
+    def _where(self, select: exp.Select) -> None:
+        where = select.args.get("where")
+        if where is None or not self._functions.has(where):
+            return
+        parts = conjuncts(where.this)
+        cheap = [part for part in parts if not self._functions.has(part)]
+        select.set("where", None)
+        for part in cheap:
+            select.where(part.copy(), copy=False)
+        for part in parts:
+            if self._functions.has(part):
+                holder = exp.Paren(this=part.copy())
+                self._answer(holder, select, grouped=False)
+                select.where(holder.this, copy=False)
+
+    def _inside_aggregates(self, select: exp.Select) -> None:
+        """Calls whose answers are gathered: asked for rows, before they are grouped."""
+        places = [*select.expressions, select.args.get("order")]
+        for place in places:
+            for node in list(place.find_all(exp.Func, exp.Window)) if place else []:
+                gathers = isinstance(node, exp.Window) or self._functions.is_aggregate(node)
+                if gathers and self._functions.has(node) and node.parent_select is select:
+                    self._answer(node, select, grouped=False)
+
+    def _answer(self, root: exp.Expr, select: exp.Select, *, grouped: bool) -> None:
+        """Answer the calls below a node of a select, one stage after another."""
+        while (call := next(self._functions.calls(root), None)) is not None:
+            key = _key(call)
+            guard = guard_of(call.node, self._functions)
+            rows = exp.select(exp.alias_(_when(guard, key), KEY))
+            for clause in ("from_", "joins", "laterals", "where"):
+                _copy(select, rows, clause)
+            if grouped:
+                _copy(select, rows, "group")
+            self._look_up(call, rows, key)
+
+    def _look_up(self, call: Call, rows: exp.Select, key: exp.Expr) -> None:
+        """Answer a call for these rows, and put the look-up in its place."""
+        listed = False
+        if call.kind == "chat":
+            [column] = self._engine.columns(sql(rows))
+            listed = column.type.endswith("]")
+        questions = (
+            f"select distinct to_json({KEY})::varchar as {KEY} from ({sql(rows)}) "
+            f"where {KEY} is not null"
+        )
+        table = self._answering(Stage(call, questions, listed))
+        self._kept.append(table)
+        parent = call.node.parent
+        error = isinstance(parent, exp.Anonymous) and parent.name.lower() == ERROR_OF
+        wanted = "error" if error and call.kind != "chat" else "answer"
+        text = (
+            f'(select a.{wanted} from "{table}" as a '
+            f"where a.request = to_json({sql(key)})::varchar)"
+        )
+        look_up = sqlglot.parse_one(text, read="duckdb")
+        place = parent if parent is not None and wanted == "error" else call.node
+        place.replace(look_up)
+
+    def _grouping(self, select: exp.Select) -> None:
+        """Answer the calls of GROUP BY, and let the other clauses use the same answers."""
+        group = select.args.get("group")
+        if group is None:
+            return
+        items = {item.alias: item.unalias() for item in select.expressions if item.alias}
+        listed = group.expressions
+        if group.args.get("all"):
+            listed = [
+                item.unalias()
+                for item in select.expressions
+                if not any(self._functions.is_aggregate(node) for node in item.walk())
+            ]
+            group.set("all", None)
+        keys: list[exp.Expr] = []
+        for key in listed:
+            meant = items.get(key.name) if isinstance(key, exp.Column) and not key.table else None
+            if isinstance(key, exp.Literal) and not key.is_string:
+                meant = select.expressions[int(key.this) - 1].unalias()
+            called = meant is not None and self._functions.has(meant)
+            keys.append((meant if meant is not None and called else key).copy())
+        group.set("expressions", keys)
+        written = [sql(key) if self._functions.has(key) else "" for key in keys]
+        self._answer(group, select, grouped=False)
+        answered = dict(zip(written, group.expressions, strict=True))
+        for clause in ("expressions", "having", "order", "qualify"):
+            part = select.args.get(clause)
+            for root in part if isinstance(part, list) else [part] if part else []:
+                for node in list(root.walk()):
+                    if node.parent and self._functions.has(node) and sql(node) in answered:
+                        node.replace(answered[sql(node)].copy())
+
+    def _frozen(self, select: exp.Select) -> exp.Query:
+        """Keep the rows with all that the calls of the select list ask, then answer them."""
+        items = self._spelt_out(select)
+        order = select.args.get("order")
+        orders = order.expressions if order else []
+        distinct = select.args.get("distinct")
+        called = {item.alias for item in items if item.alias and self._functions.has(item)}
+        outside = bool(distinct) or any(
+            self._functions.has(one) or any(c.name in called for c in one.find_all(exp.Column))
+            for one in orders
+        )
+        inner = select.copy()
+        inner.set("distinct", None)
+        parts = _Parts(self._functions)
+        outer = [parts.item(item) for item in items]
+        after = [parts.order(one, {item.alias for item in items}) for one in orders]
+        if outside:
+            for clause in ("order", "limit", "offset"):
+                inner.set(clause, None)
+        else:
+            parts.drop_orders()
+        inner.set("expressions", parts.columns or [exp.alias_(exp.Literal.number(1), "__one")])
+        kept = exp.to_table(self._keep(inner), alias="kept")
+        kept.this.set("quoted", True)
+        found = [column.name for column in self._engine.columns(f"select * from {sql(kept)}")]
+        result = exp.select(*parts.with_stars(outer, found)).from_(kept)
+        if distinct:
+            result.set("distinct", distinct.copy())
+        if outside:
+            if after:
+                result.set("order", exp.Order(expressions=after))
+            for clause in ("limit", "offset"):
+                _copy(select, result, clause)
+        else:
+            result = result.order_by("kept.rowid", copy=False)
+        for part in [*result.expressions, result.args.get("order")]:
+            if part is not None:
+                self._answer(part, result, grouped=False)
+        return result
+
+    def _spelt_out(self, select: exp.Select) -> list[exp.Expr]:
+        """The select list; answers that a later item uses by their name are spelt out there."""
+        if not any(item.alias and self._functions.has(item) for item in select.expressions):
+            return [item.copy() for item in select.expressions]
+        known: set[str] = set()
+        if select.args.get("from_") is not None:
+            source = exp.select("*")
+            for clause in ("from_", "joins", "laterals"):
+                _copy(select, source, clause)
+            known = {column.name.lower() for column in self._engine.columns(sql(source))}
+        named: dict[str, exp.Expr] = {}
+        items = []
+        for item in select.expressions:
+            copy = item.copy()
+            for column in list(copy.find_all(exp.Column)):
+                name = column.name.lower()
+                if not column.table and name in named and name not in known:
+                    column.replace(exp.Paren(this=named[name].copy()))
+            if item.alias:
+                named[item.alias.lower()] = copy.unalias()
+            items.append(copy)
+        return items
+
+
+class _Parts:
+    """The columns of kept rows.
+
+    Attributes:
+        columns: What is selected for them.
+    """
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self.columns: list[exp.Expr] = []
+        self._of_items = 0
+
+    def item(self, item: exp.Expr) -> exp.Expr:
+        """An item of the select list over the kept rows."""
+        if item.is_star:
+            self.columns.append(item.copy())
+            self._of_items = len(self.columns)
+            return exp.Star()
+        name = item.alias or (item.name if isinstance(item, exp.Column) else sql(item))
+        alias = exp.to_identifier(name, quoted=True)
+        value = item.unalias()
+        if self._functions.has(value):
+            made = split(value, self._functions, self._column)
+        else:
+            made = self._column(value.copy())
+        self._of_items = len(self.columns)
+        return exp.alias_(made, alias)
+
+    def order(self, ordered: exp.Expr, aliases: set[str]) -> exp.Expr:
+        """A part of ORDER BY over the kept rows."""
+        if ordered.this.name in aliases or isinstance(ordered.this, exp.Literal):
+            return ordered.copy()
+        return split(ordered, self._functions, self._column)
+
+    def drop_orders(self) -> None:
+        """The rows are kept in order: nothing of ORDER BY is needed again."""
+        del self.columns[self._of_items :]
+
+    def with_stars(self, items: list[exp.Expr], found: list[str]) -> list[exp.Expr]:
+        """The items with each star's columns.
+
+        Args:
+            items: As :meth:`item` made them.
+            found: The names of all columns of the kept rows.
+        """
+        stars = [place for place, column in enumerate(self.columns) if column.is_star]
+        if not stars:
+            return items
+        if len(stars) > 1:
+            raise InvalidRequestError(
+                "The select list has several stars and calls a model; name the columns of all but "
+                "one."
+            )
+        behind = len(self.columns) - stars[0] - 1
+        names = found[stars[0] : len(found) - behind]
+        columns = [exp.column(exp.to_identifier(name, quoted=True)) for name in names]
+        return [one for item in items for one in (columns if item.is_star else [item])]
+
+    def _column(self, part: exp.Expr) -> exp.Column:
+        name = f"__part{len(self.columns)}"
+        self.columns.append(exp.alias_(part, name))
+        return exp.column(name)
+
+
+def sql(query: exp.Expr) -> str:
+    """A query as DuckDB reads it."""
+    return query.sql("duckdb", normalize_functions=False, comments=False)
+
+
+def _key(call: Call) -> exp.Expr:
+    """What tells the questions of a call apart; NULL where an argument is."""
+    first, *more = (argument.copy() for argument in call.arguments)
+    if not more and call.kind != "python":
+        return first
+    parts = [first, *more]
+    return exp.Anonymous(this="json_array", expressions=[part.copy() for part in parts])
+
+
+def _when(guard: exp.Expr | None, key: exp.Expr) -> exp.Expr:
+    if guard is None:
+        return key.copy()
+    return exp.Case(ifs=[exp.If(this=guard, true=key.copy())])
+
+
+def _copy(source: exp.Expr, target: exp.Expr, clause: str) -> None:
+    found = source.args.get(clause)
+    if isinstance(found, list):
+        target.set(clause, [item.copy() for item in found])
+    elif found is not None:
+        target.set(clause, found.copy())
+
+
+def _rename(root: exp.Expr, name: str, kept: str) -> None:
+    """Let a query read another table."""
+    for table in root.find_all(exp.Table):
+        if table.name.lower() == name.lower() and not table.db:
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+            table.set("this", exp.to_identifier(kept, quoted=True))
