@@ -12,6 +12,7 @@ Nothing heavy is imported, and no vendor's library.
 ``failures.py``     a provider's refusal as one of our errors
 ``events.py``       server-sent events
 ``content.py``      messages with pictures; questions that are JSON, for speech and pictures
+``vectors.py``      vectors of many texts, in the parts that a provider takes
 ``tools.py``        tools, answers that are to fit a schema, the calls of an answer
 ``schemas.py``      schemas as those take them that hold answers to schemas
 ``speech.py``       pieces and media types of sounds

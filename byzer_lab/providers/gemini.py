@@ -24,12 +24,16 @@ from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
 from byzer_lab.providers.failures import failure, read_refusal
+from byzer_lab.providers.presets import find_preset
+from byzer_lab.providers.settings import PREFIX
+from byzer_lab.providers.table import load_class
 from byzer_lab.providers.tools import Calls, Wanted, arguments_of, grouped, parameters_of, wanted
 from byzer_lab.types import Chunk, FinishReason, GenerateRequest, ImagePart, Message, Part
 
 if TYPE_CHECKING:
     from byzer_lab.providers.http import Answer
 
+VECTORS = "byzer_lab.providers.gemini_vectors:GeminiVectors"
 ROLES = {"user": "user", "assistant": "model"}
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 KEPT = 10_000
@@ -67,6 +71,14 @@ class Made(NamedTuple):
 
 class Gemini(Provider):
     """A model of Google."""
+
+    @classmethod
+    def choose(cls, name: str, infer_params: Mapping[str, Any]) -> type[Provider]:
+        """Models of vectors have a call of their own."""
+        given = {key.removeprefix(PREFIX): str(value) for key, value in infer_params.items()}
+        if find_preset(name).task(given.get("model", "").removeprefix("models/")) == "embedding":
+            return load_class(VECTORS)
+        return cls
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)

@@ -7,13 +7,12 @@ APIPassword alone use Spark's interface in OpenAI's format instead.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,13 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import msgspec
 
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
-from byzer_lab.errors import InvalidRequestError, ProviderError, ProviderUnavailableError
-from byzer_lab.providers.again import Again, until_begun, worth_another_try
+from byzer_lab.errors import InvalidRequestError, ProviderError
+from byzer_lab.providers.again import until_begun, worth_another_try
 from byzer_lab.providers.base import Provider
 from byzer_lab.providers.ending import Ending, shapes
-from byzer_lab.providers.failures import failure, http_failure, meaning
+from byzer_lab.providers.failures import failure, meaning
 from byzer_lab.providers.settings import PREFIX, Settings
+from byzer_lab.providers.sockets import connected, receive
 from byzer_lab.providers.table import load_class
 from byzer_lab.providers.tools import Calls, Wanted, as_text, parameters_of, wanted
 from byzer_lab.schema import parameter
@@ -53,7 +53,6 @@ OVER_HTTP = "byzer_lab.providers.openai_wire:SparkHTTP"
 LAST = 2
 """Status of the frame that ends an answer."""
 FINISHES: dict[str, FinishReason] = {"2": "stop"}
-CLOSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ class SparkDesk(Provider):
         ending = Ending(self.type, facts)
         calls = Calls(asked, one=True)
         usage: dict[str, Any] = {}
-        async with self._connection() as socket:
+        async with connected(self, self._signed_url()) as socket:
             facts.first_byte_ms = (time.perf_counter() - started) * 1000
             await socket.send(question)
             with shapes(self.type, facts):
@@ -215,79 +214,8 @@ class SparkDesk(Provider):
         read, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
         yield Chunk(finish_reason=finish, usage=self.usage(facts, read, made))
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[ClientConnection]:
-        """A connection of its own; leaving it early closes it at once.
-
-        Raises:
-            Again: None came about.
-            ProviderError: Spark refuses the signature, or the connection broke.
-        """
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import (
-            ConnectionClosed,
-            InvalidProxy,
-            InvalidStatus,
-            WebSocketException,
-        )
-
-        from byzer_lab.providers.http import LOOPBACK, RETRIED
-
-        settings = self.settings
-        here: dict[str, Any] = {}
-        if settings.local_address:
-            here["local_addr"] = (settings.local_address, 0)
-        local = urlsplit(self.base_url).hostname in LOOPBACK
-        try:
-            socket = await connect(
-                self._signed_url(),
-                proxy=settings.proxies or (None if local else True),
-                open_timeout=settings.connect_timeout,
-                close_timeout=CLOSE_S,
-                compression=None,
-                max_size=None,
-                user_agent_header="byzer-lab",
-                **here,
-            )
-        except InvalidStatus as error:
-            response = error.response
-            status = response.status_code
-            body = bytes(response.body or b"")
-            known = http_failure(self.type, status, response.headers, body, self.preset.codes)
-            raise (Again(known) if status in RETRIED else known) from None
-        except (InvalidProxy, ImportError) as error:
-            raise InvalidRequestError(
-                f"{PREFIX}proxies can't be used: {error}", parameter="proxies"
-            ) from None
-        except (OSError, TimeoutError, WebSocketException) as error:
-            words = str(error) or "no connection in time"
-            raise Again(
-                ProviderUnavailableError(
-                    f"{self.type} can't be reached at {self.base_url}: {words}.",
-                    provider=self.type,
-                )
-            ) from error
-        done = False
-        try:
-            yield socket
-            done = True
-        except ConnectionClosed as error:
-            raise ProviderUnavailableError(
-                f"{self.type} broke its answer off: {error}.", provider=self.type
-            ) from error
-        finally:
-            if done:
-                await socket.close()
-            socket.transport.abort()
-
     async def _frame(self, socket: ClientConnection) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                text = await socket.recv()
-        except TimeoutError:
-            raise ProviderUnavailableError(
-                f"{self.type} sent nothing for {self.settings.timeout:g} s.", provider=self.type
-            ) from None
+        text = await receive(self, socket)
         try:
             return msgspec.json.decode(text, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

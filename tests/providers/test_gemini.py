@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -11,9 +12,18 @@ from byzer_lab.errors import (
     ProviderAuthenticationError,
     ProviderError,
     ProviderRateLimitError,
+    ProviderRequestError,
     ProviderUnavailableError,
 )
-from byzer_lab.types import GenerateRequest, ImagePart, ImageUrl, Message, Sampling, TextPart
+from byzer_lab.types import (
+    EmbedRequest,
+    GenerateRequest,
+    ImagePart,
+    ImageUrl,
+    Message,
+    Sampling,
+    TextPart,
+)
 from tests.providers.dialects import gemini_events, gemini_piece
 from tests.providers.wire import KEY, asked, chunks, question, text
 from tests.support.scripted_http import answer
@@ -168,3 +178,59 @@ async def test_an_empty_answer_is_one() -> None:
     async with gemini() as (made, server):
         server.script(gemini_events(gemini_piece("", "STOP")))
         assert await text(made) == ""
+
+
+def vectors(**params: Any) -> Any:
+    return gemini(saas__model="gemini-embedding-001", **params)
+
+
+async def test_vectors() -> None:
+    """https://ai.google.dev/api/embeddings#method:-models.batchembedcontents"""
+    async with vectors(saas__dimensions=2, saas__task_type="RETRIEVAL_QUERY") as (made, server):
+        assert made.meta()["embedding_mode"]
+        rows = [{"values": [3.0, 4.0]}, {"values": [0.0, 1.0]}]
+        server.script(answer({"embeddings": rows}))
+        got = await made.embed(EmbedRequest("r", ["你好", "b"], normalize=True))
+        assert [struct.unpack("<2f", vector) for vector in got.vectors] == [
+            pytest.approx((0.6, 0.8)),
+            (0.0, 1.0),
+        ]
+        seen = server.only
+        assert seen.target == "/v1beta/models/gemini-embedding-001:batchEmbedContents"
+        assert seen.headers["x-goog-api-key"] == KEY
+        more = {"outputDimensionality": 2, "taskType": "RETRIEVAL_QUERY"}
+        assert seen.json == {
+            "requests": [
+                {
+                    "model": "models/gemini-embedding-001",
+                    "content": {"parts": [{"text": text}]},
+                    **more,
+                }
+                for text in ("你好", "b")
+            ]
+        }
+
+
+async def test_vectors_that_are_missing_or_refused() -> None:
+    async with vectors() as (made, server):
+        refused = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "too long"}}
+        server.script(
+            answer({"embeddings": [{"values": [1.0]}]}),
+            answer({"embeddings": [{}]}),
+            answer(refused, 400),
+        )
+        with pytest.raises(ProviderError, match="asked for 2 vectors and sent 1"):
+            await made.embed(EmbedRequest("r", ["a", "b"]))
+        with pytest.raises(ProviderError, match="JSON of another shape"):
+            await made.embed(EmbedRequest("r", ["a"]))
+        with pytest.raises(ProviderRequestError, match="too long"):
+            await made.embed(EmbedRequest("r", ["a"]))
+
+
+async def test_many_vectors_go_in_parts() -> None:
+    async with vectors() as (made, server):
+        rows = [{"values": [1.0]}] * 100
+        server.script(*(answer({"embeddings": rows}) for _ in range(3)))
+        got = await made.embed(EmbedRequest("r", ["x"] * 300))
+        assert len(got.vectors) == 300
+        assert [len(seen.json["requests"]) for seen in server.seen] == [100, 100, 100]

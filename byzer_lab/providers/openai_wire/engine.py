@@ -41,11 +41,11 @@ class WireSettings(Settings):
     )
     structured_output: str | None = parameter(
         None,
-        "How answers are held to schemas, where the address is of a server that is not known.",
+        "How answers are held to schemas, instead of what is known of the model.",
         choices=("none", "json_object", "json_schema", "tool"),
     )
     support_tools: bool | None = parameter(
-        None, "Whether the model takes tools, where the address is of a server that is not known."
+        None, "Whether the model takes tools, instead of what is known of it."
     )
     dimensions: int | None = parameter(
         None, "Length of the vectors, of models that offer several.", least=1
