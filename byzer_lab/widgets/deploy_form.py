@@ -26,12 +26,12 @@ from byzer_lab.widgets.draft import (
     World,
     check,
 )
-from byzer_lab.widgets.equivalents import as_cell, as_python
+from byzer_lab.widgets.equivalents import as_cell, as_python, as_shell
 from byzer_lab.widgets.model_path import proposals
 from byzer_lab.widgets.parameter_rows import ParameterRows
 from byzer_lab.widgets.progress import Progress
 from byzer_lab.widgets.rows import Row
-from byzer_lab.widgets.snippets import Snippets
+from byzer_lab.widgets.snippets import SHELL, Snippets
 from byzer_lab.widgets.style import CSS, ROOT, part, span
 from byzer_lab.widgets.surroundings import in_words, the_cluster, this_machine
 
@@ -104,7 +104,7 @@ class DeployForm(widgets.VBox):
         self.deploy.on_click(lambda _: self._deploy())
         self._cluster = widgets.HTML()
         self._parameters_said = widgets.HTML()
-        self._snippets = Snippets(("Cell", "Python"))
+        self._snippets = Snippets(("Cell", "Python", SHELL))
         self._said = widgets.HTML()
         self._doing = widgets.VBox()
         super().__init__(self._layout())
@@ -229,7 +229,11 @@ class DeployForm(widgets.VBox):
         self._propose_paths(self.rows["model_path"])
         texts = {}
         if checked.spec:
-            texts = {"Cell": self.cell, "Python": as_python(checked.spec, replace=draft.replace)}
+            texts = {
+                "Cell": self.cell,
+                "Python": as_python(checked.spec, replace=draft.replace),
+                SHELL: as_shell(checked.spec, replace=draft.replace),
+            }
         self._snippets.put(texts)
         self._show_deploy()
 

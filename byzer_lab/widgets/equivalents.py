@@ -1,9 +1,11 @@
-"""A deployment written as a cell and as Python: what defaults leave out is not written."""
+"""A deployment written as a cell, as Python and for a shell: what defaults leave out is not
+written."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from byzer_lab.secrets import REFERENCE
 
 _BARE_WORD = re.compile(r"[^\s\"'\-][^\s\"']*")
 _BARE_VALUE = re.compile(r"[A-Za-z_/~][\w./:~-]*")
+_PLAIN_VALUE = re.compile(r"([^\s\"'\[{][^\s\"']*)?")
 _NO_TEXT = ("true", "false", "null", "True", "False", "None", "NaN", "Infinity")
 _SETUPS = {
     "backend": "setup_infer_backend",
@@ -25,6 +28,8 @@ _SETUPS = {
     "load_balance": "setup_load_balance_way",
 }
 """Settings with a method of their own; the others are set by ``setup``."""
+_FLAGS = {"backend": "infer_backend", "workers": "num_workers"}
+"""Settings that the command line calls as Byzer-LLM does."""
 _OF_DEPLOY = ("model_path", "pretrained_model_type", "load_timeout_s")
 
 
@@ -57,6 +62,24 @@ def as_python(spec: DeploymentSpec, *, replace: bool = False) -> str:
     lines = [f"    {name}={_literal(value)}," for name, value in arguments.items()]
     head = ["from byzer_lab import ByzerLLM", "", "llm = ByzerLLM()"]
     return "\n".join([*head, *calls, "llm.deploy(", *lines, ")"])
+
+
+def as_shell(spec: DeploymentSpec, *, replace: bool = False) -> str:
+    """The same as a command."""
+    lines = [f"byzer-lab deploy --model {shlex.quote(spec.name)}"]
+    for name, value in _given(spec).items():
+        text = _number(value)
+        sign = "=" if text.startswith("-") else " "
+        lines.append(f"--{_FLAGS.get(name, name)}{sign}{shlex.quote(text)}")
+    for name, amount in spec.resources.items():
+        lines.append(f"--resource {shlex.quote(f'{name}={_number(amount)}')}")
+    if replace:
+        lines.append("--replace")
+    generation = {f"generation.{name}": value for name, value in _generation(spec).items()}
+    if pairs := {**spec.infer_params, **generation}:
+        words = [shlex.quote(f"{name}={_pair_value(value)}") for name, value in pairs.items()]
+        lines.append(" ".join(["--infer_params", *words]))
+    return " \\\n    ".join(lines)
 
 
 def _setups(spec: DeploymentSpec) -> Iterator[str]:
@@ -116,3 +139,12 @@ def _value(value: Any) -> str:
         if bare or REFERENCE.fullmatch(value):
             return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _pair_value(value: Any) -> str:
+    """A value of ``--infer_params``, whose words are read as a shell reads them once more."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if _PLAIN_VALUE.fullmatch(value):
+        return value
+    return "'\"'".join(f'"{part}"' for part in value.split('"'))

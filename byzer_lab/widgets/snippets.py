@@ -20,6 +20,10 @@ INSERT = "byzer-lab:insert-deploy-cell"
 """The command of the JupyterLab extension that puts a cell into the notebook."""
 
 
+SHELL = "Shell"
+"""Title of the tab with a command."""
+
+
 class Snippets(widgets.Tab):
     """One tab per way to write it.
 
@@ -35,8 +39,10 @@ class Snippets(widgets.Tab):
         """Show these texts, by title; without any, say what is missing."""
         for title, page in self._pages.items():
             text = texts.get(title)
+            # as it stands: "!" would put Python's values in the place of braces
+            cell = {"source": f"%%bash\n{text}"} if title == SHELL else {}
             page.value = (
-                snippet(text)
+                snippet(text, **cell)
                 if text
                 else span("muted", "Comes when the fields above are filled in and right.")
             )

@@ -11,11 +11,14 @@ HELLO = [{"role": "user", "content": "hello"}]
 
 def test_a_whole_answer(openai: OpenAI, counting: str) -> None:
     found = openai.chat.completions.create(model=counting, messages=HELLO, max_tokens=3)
-    assert found.object == "chat.completion" and found.model == counting
+    assert found.object == "chat.completion"
+    assert found.model == counting
     [choice] = found.choices
     assert (choice.message.role, choice.message.content) == ("assistant", "1 2 3 ")
-    assert choice.finish_reason == "stop" and choice.logprobs is None
-    assert found.usage and found.usage.total_tokens == 4
+    assert choice.finish_reason == "stop"
+    assert choice.logprobs is None
+    assert found.usage
+    assert found.usage.total_tokens == 4
 
 
 def test_a_stream(openai: OpenAI, counting: str) -> None:
@@ -30,7 +33,9 @@ def test_a_stream(openai: OpenAI, counting: str) -> None:
     assert chunks[0].choices[0].delta.role == "assistant"
     assert "".join(c.choices[0].delta.content or "" for c in chunks) == "1 2 3 "
     assert chunks[-1].choices[0].finish_reason == "stop"
-    assert last.choices == [] and last.usage and last.usage.completion_tokens == 3
+    assert last.choices == []
+    assert last.usage
+    assert last.usage.completion_tokens == 3
     assert len({chunk.id for chunk in [*chunks, last]}) == 1
 
 
@@ -46,7 +51,8 @@ def test_several_choices(openai: OpenAI, counting: str, stream: bool) -> None:
         found = openai.chat.completions.create(**ask)
         assert [c.index for c in found.choices] == [0, 1, 2]
         assert {c.message.content for c in found.choices} == {"1 2 "}
-        assert found.usage and found.usage.completion_tokens == 6
+        assert found.usage
+        assert found.usage.completion_tokens == 6
         return
     texts = dict.fromkeys(range(3), "")
     for chunk in openai.chat.completions.create(**ask, stream=True):
@@ -81,7 +87,8 @@ def test_a_wrong_request(
 ) -> None:
     with pytest.raises(sdk.BadRequestError) as caught:
         openai.chat.completions.create(**{"model": counting, "messages": HELLO, **change})
-    assert caught.value.type == "invalid_request_error" and caught.value.param == param
+    assert caught.value.type == "invalid_request_error"
+    assert caught.value.param == param
     assert caught.value.message
 
 

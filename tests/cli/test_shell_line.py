@@ -1,0 +1,61 @@
+"""The line that the deploy form shows deploys the same."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from byzer_lab import ByzerLLM
+from byzer_lab.cli.main import app
+from byzer_lab.generation import read_sampling
+from byzer_lab.records import DeploymentSpec
+from byzer_lab.widgets.equivalents import as_shell
+from tests.widgets.test_equivalents import SPECS
+
+
+def deployed_by(words: list[str], monkeypatch: pytest.MonkeyPatch) -> DeploymentSpec:
+    """Run the command up to where it would talk to a cluster."""
+    found: list[DeploymentSpec] = []
+
+    class Gateway:
+        def deploy(self, spec: DeploymentSpec, **_: Any) -> None:
+            found.append(spec)
+            raise ConnectionAbortedError
+
+    class Session:
+        gateway = Gateway()
+
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.setattr(ByzerLLM, "_session", Session())
+    monkeypatch.setattr("byzer_lab.client.settings.existing_session", lambda: None)
+    answer = CliRunner().invoke(app, words[1:])
+    assert found, answer.output
+    return found[0]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_the_shell_deploys_the_same(spec: DeploymentSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = as_shell(spec)
+    listed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {text}"], capture_output=True, text=True, check=True
+    )
+    words = listed.stdout.split("\0")[:-1]
+    found = deployed_by(words, monkeypatch)
+    plain = {
+        name: value if isinstance(value, str | list | dict) else msgspec.json.encode(value).decode()
+        for name, value in spec.infer_params.items()
+    }
+    assert found == msgspec.structs.replace(spec, infer_params=plain)
+    assert found.generation == read_sampling(msgspec.to_builtins(spec.generation))
+
+
+def test_a_short_line() -> None:
+    assert as_shell(DeploymentSpec("chat", "bundled"), replace=True).splitlines() == [
+        "byzer-lab deploy --model chat \\",
+        "    --model_path bundled \\",
+        "    --replace",
+    ]
