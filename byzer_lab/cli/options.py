@@ -171,7 +171,7 @@ def with_file(ctx: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
             found[param.name] = value
         elif name != "file":
             try:
-                found[param.name] = param.type_cast_value(ctx, value)
+                found[param.name] = param.process_value(ctx, value)
             except (typer.BadParameter, TypeError, ValueError) as error:
                 raise typer.BadParameter(f"--file: {key}: {error}") from error
     return found
