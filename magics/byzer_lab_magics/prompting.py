@@ -13,16 +13,27 @@ from IPython.core.error import UsageError
 from byzer_lab.errors import ModelNotFoundError, NotReadyError
 from byzer_lab.generation import GENERATION, read_sampling
 from byzer_lab.records import StateSnapshot
-from byzer_lab.types import Chunk, FinishReason, GenerateRequest, Message, TokenLogprob, Usage
+from byzer_lab.types import (
+    Chunk,
+    FinishReason,
+    GenerateRequest,
+    Message,
+    TextPart,
+    TokenLogprob,
+    Usage,
+)
 from byzer_lab_magics.arguments import Arguments
 from byzer_lab_magics.connection import connect
 from byzer_lab_magics.failures import interrupted
 from byzer_lab_magics.interpolate import interpolate
 from byzer_lab_magics.media import Media
+from byzer_lab_magics.objects import ask_for_object, ask_with_tools
 from byzer_lab_magics.options import Option, Positional, option_of, phrase
+from byzer_lab_magics.pictures import picture
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import in_notebook
 from byzer_lab_magics.stream import Writer, writer_for
+from byzer_lab_magics.talks import talks_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,8 +59,15 @@ PROMPT = Arguments(
         ),
         Option("system", "the system message"),
         Option("adapter", "LoRA adapter of the deployment that answers", metavar="NAME"),
+        Option("schema", "answer with an object of this class or JSON schema", metavar="CLASS"),
+        Option("tools", "functions of the notebook that the model may call", metavar="A,B"),
+        Option("tool_choice", "auto, none, required, or the tool to call", metavar="NAME"),
+        Option("execute", "run what it calls", "flag"),
+        Option("rounds", "run it, and let the model go on with the results so often", "integer"),
+        Option("image", "a picture: a variable or a file", metavar="NAME", repeat=True),
+        Option("conversation", "go on with this conversation, or begin it", metavar="NAME"),
         *SAMPLING,
-        Option("as", "keep the answer in this variable", metavar="NAME"),
+        Option("as", "keep the answer, or its object, in this variable", metavar="NAME"),
         Option("raw", "send the text as it stands: no template, no {{ name }}", "flag"),
         Option("completion", "let the model continue the text, without its chat template", "flag"),
     ],
@@ -74,16 +92,56 @@ def prompt(shell: Any, options: dict[str, Any], body: str, default_model: str = 
     body = body.strip("\n") if options["raw"] else body.strip()
     if not body.strip():
         raise UsageError("The prompt is empty; write it below %%prompt, or after %prompt.")
-    request = _request(options, body)
+    _check_combination(options)
+    talk = talks_of(shell).get(options["conversation"], [])
+    request = _request(shell, options, body, talk)
     session = connect(shell)
     model = options["model"] or default_model or _only_ready(session.gateway.state())
-    writer = writer_for(shell, owns_cell=_owns_cell(shell))
-    exchange = _Exchange(model, request, writer)
-    reply = exchange.run(session.data_plane.stream(model, request))
-    exchange.media.show(shell)
+    if options["schema"] or options["tools"]:
+        reply = _ask_with_abilities(shell, model, options, request)
+    else:
+        writer = writer_for(shell, owns_cell=_owns_cell(shell))
+        exchange = _Exchange(model, request, writer)
+        reply = exchange.run(session.data_plane.stream(model, request))
+        exchange.media.show(shell)
+    if options["conversation"]:
+        talks_of(shell)[options["conversation"]] = reply.messages
     if options["as"]:
-        shell.user_ns[options["as"]] = reply
+        shell.user_ns[options["as"]] = reply.value if options["schema"] else reply
     return reply.shown_in(shell)
+
+
+def _check_combination(options: dict[str, Any]) -> None:
+    abilities = [name for name in ("schema", "tools") if options[name]]
+    if len(abilities) > 1:
+        raise UsageError("%prompt: leave one of --schema and --tools out; an answer is an object "
+                         "or calls tools.")  # fmt: skip
+    if not options["tools"]:
+        for name in ("execute", "rounds", "tool_choice"):
+            if options[name]:
+                raise UsageError(f"%prompt: --{name} goes with --tools.")
+    if options["rounds"] is not None and options["rounds"] < 1:
+        raise UsageError(f"%prompt: --rounds is {options['rounds']}; it must be at least 1.")
+    if options["completion"]:
+        with_turns = [name for name in ("system", "schema", "tools", "image", "conversation")
+                      if options[name]]  # fmt: skip
+        if with_turns:
+            raise UsageError(
+                f"%prompt: --completion goes on with a text, without turns; leave "
+                f"--{with_turns[0]} out."
+            )
+
+
+def _ask_with_abilities(
+    shell: Any, model: str, options: dict[str, Any], request: GenerateRequest
+) -> Reply:
+    messages = request.messages or []
+    config = {option.name: options[option.name] for option in SAMPLING}
+    config |= {"stop": request.sampling.stop, "adapter": options["adapter"]}
+    config = {name: value for name, value in config.items() if value not in (None, [])}
+    if options["schema"]:
+        return ask_for_object(shell, model, options["schema"], messages, config)
+    return ask_with_tools(shell, model, options, messages, config)
 
 
 def _check_variable(name: str | None) -> None:
@@ -91,7 +149,9 @@ def _check_variable(name: str | None) -> None:
         raise UsageError(f"%prompt: --as {name} is not a name that a variable can have.")
 
 
-def _request(options: dict[str, Any], body: str) -> GenerateRequest:
+def _request(
+    shell: Any, options: dict[str, Any], body: str, talk: list[Message]
+) -> GenerateRequest:
     chosen = {option.name: options[option.name] for option in SAMPLING}
     chosen["stop"] = [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in chosen["stop"]]
     sampling = read_sampling(chosen)
@@ -101,12 +161,14 @@ def _request(options: dict[str, Any], body: str) -> GenerateRequest:
         "adapter": options["adapter"],
     }
     if options["completion"]:
-        if options["system"]:
-            raise UsageError("%prompt: --completion has no system message; leave --system out.")
         return GenerateRequest(**fields, prompt=body)
-    messages = [Message(role="system", content=options["system"])] if options["system"] else []
-    messages.append(Message(role="user", content=body))
-    return GenerateRequest(**fields, messages=messages)
+    messages = talk
+    if options["system"]:
+        turns = [turn for turn in talk if turn.role != "system"]
+        messages = [Message(role="system", content=options["system"]), *turns]
+    pictures = [picture(shell, name) for name in options["image"]]
+    content: Any = [*pictures, TextPart(body)] if pictures else body
+    return GenerateRequest(**fields, messages=[*messages, Message(role="user", content=content)])
 
 
 def _only_ready(snapshot: StateSnapshot) -> str:

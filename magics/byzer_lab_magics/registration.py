@@ -11,7 +11,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from byzer_lab.schema import ParameterInfo
-from byzer_lab_magics import deploying, looking, prompting
+from byzer_lab_magics import deploying, looking, prompting, talks
 from byzer_lab_magics.arguments import Arguments, HelpWanted
 from byzer_lab_magics.complete import Completion
 from byzer_lab_magics.inputs import Inputs
@@ -52,6 +52,7 @@ def entries(settings: ByzerMagics) -> list[MagicEntry]:
 
     return [
         MagicEntry(prompting.PROMPT, prompt, cell=True),
+        MagicEntry(talks.CONVERSATION, talks.conversation),
         MagicEntry(
             deploying.DEPLOY,
             deploying.deploy,

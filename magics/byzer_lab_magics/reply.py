@@ -19,6 +19,9 @@ class Reply(str):
         reasoning: What the model thought before it answered.
         files: The sound, or each picture, of a model that speaks or draws.
         media_type: Of them, such as ``audio/mpeg``.
+        value: The object that ``--schema`` asked for.
+        calls: The tools that the model called, a dict for each.
+        values: What they returned, where ``--execute`` ran them.
     """
 
     model: str
@@ -29,6 +32,9 @@ class Reply(str):
     reasoning: str
     files: list[bytes]
     media_type: str
+    value: Any
+    calls: list[dict[str, Any]]
+    values: list[Any]
     _shown_in: tuple[int, int]
 
     def __new__(
@@ -43,6 +49,9 @@ class Reply(str):
         reasoning: str = "",
         files: list[bytes] | None = None,
         media_type: str = "",
+        value: Any = None,
+        calls: list[dict[str, Any]] | None = None,
+        values: list[Any] | None = None,
     ) -> Reply:
         """Make one."""
         reply = super().__new__(cls, text)
@@ -54,6 +63,9 @@ class Reply(str):
         reply.reasoning = reasoning
         reply.files = files or []
         reply.media_type = media_type
+        reply.value = value
+        reply.calls = calls or []
+        reply.values = values or []
         reply._shown_in = (0, -1)
         return reply
 

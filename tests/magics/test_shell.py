@@ -64,7 +64,8 @@ def test_load_twice_and_unload(shell: Any) -> None:
 @pytest.mark.parametrize(
     "code",
     ["%%prompt --help", "%prompt -h", "%%llm_deploy chat --help\nbody", "%llm_undeploy -h",
-     "%llm_list --help", "%llm_meta -h", "%llm_scale -h", "%llm_logs -h", "%llm_status -h"],
+     "%llm_list --help", "%llm_conversation --help",
+     "%llm_meta -h", "%llm_scale -h", "%llm_logs -h", "%llm_status -h"],
 )  # fmt: skip
 def test_help(shell: Any, code: str, capsys: pytest.CaptureFixture[str]) -> None:
     result = shell.run_cell(code)
@@ -108,7 +109,7 @@ def test_without_a_cluster(shell: Any, capsys: pytest.CaptureFixture[str]) -> No
         ("%%prompt", "The prompt is empty; write it below %%prompt, or after %prompt."),
         ("%%prompt --as 1a\nHi", "%prompt: --as 1a is not a name that a variable can have."),
         ("%%prompt --completion --system s\nHi",
-         "%prompt: --completion has no system message; leave --system out."),
+         "%prompt: --completion goes on with a text, without turns; leave --system out."),
         ("%%prompt --tempreature 1\nHi",
          "%prompt has no option --tempreature; did you mean --temperature?"),
         ("%llm_logs chat -n 0", "%llm_logs: --lines is 0; it must be at least 1."),

@@ -1,0 +1,82 @@
+"""``--image NAME``: pictures of the notebook in a question."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from byzer_lab.types import ImagePart, ImageUrl
+from byzer_lab_magics.names import looked_up
+
+_KINDS = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
+}
+
+
+def picture(shell: Any, name: str) -> ImagePart:
+    """A picture.
+
+    Args:
+        shell: IPython's shell.
+        name: A variable: bytes, a path, a URL, a picture of PIL or of ``IPython.display``, a figure
+            of matplotlib; or the path of a file.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if name in shell.user_ns or not _is_file(name):
+        value = looked_up(shell, "image", name)
+    else:
+        value = Path(name)
+    return ImagePart(ImageUrl(_url(value, name)))
+
+
+def _url(value: Any, name: str) -> str:
+    if isinstance(value, str) and value.startswith(("data:", "https://", "http://")):
+        return value
+    data = _bytes(value, name)
+    return f"data:{_kind(data, name)};base64,{base64.b64encode(data).decode()}"
+
+
+def _bytes(value: Any, name: str) -> bytes:
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if isinstance(value, str | Path):
+        if not _is_file(value):
+            raise UsageError(f"--image {name}: there is no file {str(value)!r}.")
+        return Path(value).expanduser().read_bytes()
+    if isinstance(getattr(value, "data", None), bytes):  # %%prompt's reply, IPython.display.Image
+        data: bytes = value.data
+        return data
+    for method in ("save", "savefig"):  # PIL, matplotlib
+        if callable(save := getattr(value, method, None)):
+            buffer = io.BytesIO()
+            save(buffer, format="png")
+            return buffer.getvalue()
+    raise UsageError(
+        f"--image {name}: a {type(value).__name__} is no picture; use bytes, a path, a URL, a "
+        "picture of PIL, or a figure."
+    )
+
+
+def _kind(data: bytes, name: str) -> str:
+    for start, kind in _KINDS.items():
+        if data.startswith(start):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    raise UsageError(f"--image {name}: it is no PNG, JPEG, GIF, WebP or BMP.")
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except OSError:
+        return False
