@@ -300,3 +300,21 @@ def test_another_language(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_languages_have_the_same_texts() -> None:
     assert WORDING["zh"].keys() == WORDING["en"].keys()
+
+
+def test_a_model_that_comes_to_no_end_is_asked_for_a_shorter_answer() -> None:
+    cut = [*pieces('{"stories": [{"title": "A", "body": "B"}, '), end("length")]
+    llm = ScriptedLLM(cut, SHELF, structured_output="constrained")
+    (answer,) = llm.chat_oai("tell", response_class=Shelf)
+    assert answer.value == Shelf.model_validate_json(SHELF)
+    first, second = llm.requests
+    assert first.messages == second.messages
+    shorter: Any = second.response_schema
+    assert shorter["properties"]["stories"]["maxItems"] == 3
+    assert answer.metadata["attempts"] == 2
+    llm = ScriptedLLM(cut, structured_output="constrained")
+    (none,) = llm.chat_oai("tell", response_class=Shelf)
+    assert (none.value, len(llm.requests)) == (None, 2)
+    llm = ScriptedLLM(cut, structured_output="json_schema")
+    llm.chat_oai("tell", response_class=Shelf)
+    assert len(llm.requests) == 1

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from byzer_lab.client.typed.bounds import bounded
 from byzer_lab.client.typed.kinds import UnfitError, kind_of
 from byzer_lab.client.typed.parsing import extract_code, json_values, read_answer
 from byzer_lab.client.typed.schemas import LEVELS, as_object, is_wrapped, ladder, loosened
@@ -304,3 +305,58 @@ def test_no_text_breaks_the_reading(text: str, whole: bool) -> None:
     for asked in (Person, list[int], str):
         with contextlib.suppress(UnfitError):
             read_answer(text, kind_of(asked), whole=whole)
+
+
+# -- bounds -------------------------------------------------------------------------------------
+
+
+class Tree(pydantic.BaseModel):
+    """Recursive in four ways."""
+
+    name: str
+    left: Tree | None = None
+    children: list[Tree] = []
+    by_name: dict[str, Tree] = {}
+    either: Tree | int = 0
+
+
+class Endless(pydantic.BaseModel):
+    """It can only hold itself."""
+
+    inner: Endless
+
+
+def test_a_bounded_schema_has_an_end() -> None:
+    schema = kind_of(Node).schema
+    shorter = bounded(schema)
+    assert shorter is not None
+    assert "$ref" not in json.dumps(shorter)
+    fits = jsonschema.Draft202012Validator(shorter).is_valid
+    leaf: dict[str, Any] = {"value": 1}
+    assert fits({"value": 1, "children": [leaf, leaf, leaf]})
+    assert not fits({"value": 1, "children": [leaf] * 4})
+    assert not fits({"value": 1, "children": [{"value": 2, "children": [leaf]}]})
+    assert bounded(kind_of(Endless).schema) is None
+    assert bounded({"type": "integer"}) is None
+    assert bounded({"$ref": "#/properties/a"}) is None
+    assert bounded(kind_of(Tree).schema) is not None
+    assert bounded({"type": "string", "minLength": 500}) == {
+        "type": "string", "minLength": 500, "maxLength": 500
+    }  # fmt: skip
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10**6), value=VALUES)
+def test_what_fits_a_bounded_schema_fits_the_schema(seed: int, value: Any) -> None:
+    rng = random.Random(seed)
+    inner = {name: random_schema(rng, 1) for name in ("A", "B")}
+    schema = {
+        "$defs": {**inner, "R": {"anyOf": [{"$ref": "#/$defs/A"}, {"type": "object", "properties": {
+            "a": {"$ref": "#/$defs/R"}, "b": {"$ref": "#/$defs/B"}}}]}},
+        "allOf": [random_schema(rng), {"$ref": "#/$defs/R"}],
+    }  # fmt: skip
+    shorter = bounded(schema)
+    if shorter is not None:
+        jsonschema.Draft202012Validator.check_schema(shorter)
+        if jsonschema.Draft202012Validator(shorter).is_valid(value):
+            assert jsonschema.Draft202012Validator(schema).is_valid(value)

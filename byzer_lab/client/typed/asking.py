@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from byzer_lab.client.asking import Ask
+from byzer_lab.client.typed.bounds import bounded
 from byzer_lab.client.typed.kinds import AnswerKind, UnfitError
 from byzer_lab.client.typed.parsing import read_answer
 from byzer_lab.client.typed.schemas import OBJECTS_ONLY, Schema, as_object, is_wrapped, ladder
@@ -59,7 +60,8 @@ class TypedQuestion:
         return self.structured in OBJECTS_ONLY and is_wrapped(self.kind.schema)
 
     def ask(self, ask: Ask, messages: list[Message]) -> LLMClassResponse:
-        """Ask, and ask again with the error while the answer doesn't fit.
+        """Ask, and ask again with the error while the answer doesn't fit. Where a constrained
+        model came to no end, it is asked once more for a shorter answer; see ``bounds.py``.
 
         Args:
             ask: Asks the model.
@@ -69,21 +71,26 @@ class TypedQuestion:
             The instance; ``None`` as its value, with the reason, where no answer fitted.
         """
         rest = self.schemas
+        is_bounded = False
         for attempt in range(1 + self.max_retries):
             response, rest = _taken(ask, messages, rest)
             cut = response.metadata.get("finish_reason") == "length"
-            reason = ""
             try:
                 value = read_answer(response.output, self.kind, whole=not cut)
                 return self._response(response, value, "", attempt, rest[0])
             except UnfitError as error:
                 reason = f"{CUT}, before it was whole" if cut else str(error)
             if cut:
-                break  # the same limit would cut the next one
+                shorter = bounded(rest[0]) if rest[0] and not is_bounded else None
+                if self.structured != "constrained" or shorter is None:
+                    break  # the same limit would cut the next one
+                is_bounded, rest = True, [shorter, *rest[1:]]
+                continue
+            again = words("answer_again", self.language, reason=reason)
             messages = [
                 *messages,
                 Message(role="assistant", content=response.output),
-                Message(role="user", content=words("answer_again", self.language, reason=reason)),
+                Message(role="user", content=again),
             ]
         reason = f"No {self.kind.name} in the answer: {reason.rstrip('.')}."
         return self._response(response, None, reason, attempt, rest[0])
