@@ -7,9 +7,15 @@ from contextlib import aclosing
 from typing import Protocol
 
 from byzer_lab.engines.plan import GenerationPlan
-from byzer_lab.engines.text import AnswerText
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.types import Chunk, FinishReason, GenerateRequest, TokenLogprob, Usage
+from byzer_lab.types import (
+    Chunk,
+    FinishReason,
+    GenerateRequest,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
 
 
 def refuse_adapter(request: GenerateRequest, names: Collection[str] = ()) -> None:
@@ -35,20 +41,33 @@ def refuse_adapter(request: GenerateRequest, names: Collection[str] = ()) -> Non
 
 
 class Vocabulary(Protocol):
-    """What makes text of tokens."""
-
-    def decode(self, tokens: list[int]) -> str:
-        """Text of tokens, special ones left out."""
+    """What makes text of a token."""
 
     def text_of(self, token: int) -> str:
         """Text of a token alone, a special one too."""
+
+
+class Answer(Protocol):
+    """The text and the calls of one answer; see :class:`byzer_lab.engines.text.AnswerText`."""
+
+    @property
+    def stopped(self) -> bool: ...
+
+    @property
+    def called(self) -> bool: ...
+
+    def feed(self, tokens: Sequence[int]) -> str: ...
+
+    def take_calls(self) -> list[ToolCallDelta]: ...
+
+    def flush(self, *, cut_short: bool) -> str: ...
 
 
 async def chunks_of(
     steps: AsyncGenerator[list[int]],
     plan: GenerationPlan,
     vocabulary: Vocabulary,
-    stops: Sequence[str],
+    answer: Answer,
 ) -> AsyncGenerator[Chunk]:
     """Turn the tokens of one request into chunks, until it ends one way or another.
 
@@ -56,12 +75,11 @@ async def chunks_of(
         steps: New tokens of each step; closed when the answer has ended or is closed.
         plan: The request.
         vocabulary: Makes text of tokens.
-        stops: Texts that end the answer.
+        answer: Makes text and calls of the tokens; the request's own.
 
     Yields:
-        Text deltas, then the last chunk with ``finish_reason`` and ``usage``.
+        Text deltas and pieces of calls, then the last chunk with ``finish_reason`` and ``usage``.
     """
-    answer = AnswerText(vocabulary.decode, stops)
     notes = plan.notes
     made = told = 0
     finish: FinishReason = "length"
@@ -81,13 +99,22 @@ async def chunks_of(
                 if answer.stopped:
                     finish = "stop"
                     break
-            if shown:
-                yield Chunk(text=shown, tokens=made - told, logprobs=told_logprobs())
+            calls = answer.take_calls()
+            if shown or calls:
+                yield Chunk(
+                    text=shown, tool_calls=calls, tokens=made - told, logprobs=told_logprobs()
+                )
                 told = made
             if finish == "stop":
                 break
+    if finish == "stop" and plan.constraint is not None and not answer.stopped:
+        plan.constraint.check()
+    text = "" if answer.stopped else answer.flush(cut_short=finish == "length")
+    if finish == "stop" and answer.called:
+        finish = "tool_calls"
     yield Chunk(
-        text="" if answer.stopped else answer.flush(cut_short=finish == "length"),
+        text=text,
+        tool_calls=answer.take_calls(),
         tokens=made - told,
         logprobs=told_logprobs(),
         finish_reason=finish,

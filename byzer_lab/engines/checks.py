@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
 from byzer_lab.generation import check_generation
-from byzer_lab.types import GenerateRequest, Message, Sampling
+from byzer_lab.types import GenerateRequest, Message, Sampling, ToolCall
 
 
 def check_sampling(sampling: Sampling, vocabulary: int) -> None:
@@ -31,18 +34,84 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
             )
 
 
-def text_turns(messages: list[Message]) -> list[dict[str, str]]:
-    """A conversation as chat templates take it.
+def text_turns(messages: list[Message]) -> list[dict[str, Any]]:
+    """A conversation as chat templates take it: arguments of calls are objects.
 
     Raises:
-        InvalidRequestError: There is a picture in it.
+        InvalidRequestError: There is a picture in it, or a call's arguments are no object.
     """
     if any(message.images for message in messages):
         raise InvalidRequestError(
             "This model reads text and can't see pictures; leave the images out, or ask a model "
             "that sees."
         )
-    return [{"role": message.role, "content": message.text} for message in messages]
+    names: dict[str, str] = {}  # of the tools called so far
+    turns = []
+    for message in messages:
+        turn: dict[str, Any] = {"role": message.role, "content": message.text}
+        if message.tool_calls:
+            names |= {call.id: call.name for call in message.tool_calls}
+            turn["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": _arguments_of(call)},
+                }
+                for call in message.tool_calls
+            ]
+        if message.tool_call_id:
+            turn["tool_call_id"] = message.tool_call_id
+            turn["name"] = names.get(message.tool_call_id, "")
+        turns.append(turn)
+    return turns
+
+
+def _arguments_of(call: ToolCall) -> dict[str, Any]:
+    try:
+        found = json.loads(call.arguments or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidRequestError(
+            f"The arguments of the call {call.id!r} of {call.name!r} are {call.arguments!r}; they "
+            "must be a JSON object."
+        )
+    return found
+
+
+def tools_for_template(request: GenerateRequest) -> list[dict[str, Any]] | None:
+    """A request's tools as chat templates take them; ``None`` where it may call none."""
+    if not request.tools or request.tool_choice == "none":
+        return None
+    empty = {"type": "object", "properties": {}}
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters or empty,
+            },
+        }
+        for tool in request.tools
+    ]
+
+
+def refuse_calls(messages: list[Message], template: str) -> None:
+    """Refuse a conversation with calls where a chat template would leave them out.
+
+    Args:
+        messages: The conversation.
+        template: Source of the template.
+
+    Raises:
+        InvalidRequestError: The template has no place for them.
+    """
+    if "tool_calls" not in template and any(message.tool_calls for message in messages):
+        raise InvalidRequestError(
+            "The conversation has calls of tools, and this model's chat template has no place for "
+            "them; leave them out, or ask a model that was trained to call tools."
+        )
 
 
 def fit_answer(request: GenerateRequest, input_tokens: int, window: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from byzer_lab.engines.logprobs import Notes
+from byzer_lab.engines.structured.constraint import Constraint
 
 GREEDY_BELOW = 1e-5
 
@@ -58,6 +59,7 @@ class GenerationPlan:
         recipe: How to choose tokens.
         notes: Where their probabilities are noted; ``None`` when nobody asks for them.
         adapter: Name of the adapter that answers; ``None`` for the model itself.
+        constraint: What holds the answer to a schema or to calls; ``None`` when it is free.
     """
 
     request_id: str
@@ -67,3 +69,4 @@ class GenerationPlan:
     recipe: Recipe
     notes: Notes | None = None
     adapter: str | None = None
+    constraint: Constraint | None = None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from byzer_lab.types import ToolCallDelta
+
 REPLACEMENT = "\ufffd"
 # A UTF-8 character has at most four bytes, so an unfinished one is at most three tokens long.
 LONGEST_UNFINISHED = 3
@@ -94,7 +96,7 @@ class StopStrings:
             _, start, self.found = first
             self._held = ""
             return text[:start]
-        keep = max(_overlap(text, stop) for stop in self._stops)
+        keep = max(overlap(text, stop) for stop in self._stops)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
@@ -104,7 +106,7 @@ class StopStrings:
         return held
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Length of the longest end of ``text`` that begins ``stop`` without being all of it."""
     for length in range(min(len(stop) - 1, len(text)), 0, -1):
         if text.endswith(stop[:length]):
@@ -128,6 +130,15 @@ class AnswerText:
     def stopped(self) -> bool:
         """Whether a stop string has ended the answer."""
         return self._stops.found is not None
+
+    @property
+    def called(self) -> bool:
+        """Whether a tool was called: never, in an answer that is text alone."""
+        return False
+
+    def take_calls(self) -> list[ToolCallDelta]:
+        """Pieces of calls: none."""
+        return []
 
     def feed(self, tokens: Sequence[int]) -> str:
         """Text to show after these tokens; may be empty. Feed nothing once :attr:`stopped`."""

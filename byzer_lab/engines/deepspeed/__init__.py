@@ -11,6 +11,7 @@ Importing this package loads neither torch nor deepspeed; ``DeepSpeedEngine.load
 ``rank.py``          the program of one rank
 ``placement.py``     the model of one rank: tensor parallel, or ZeRO-3 with offload
 ``batch.py``         one padded batch with its key-value cache, the same on every rank
+``constraints.py``   rank 0: what holds the requests' answers to schemas and calls
 ``scheduler.py``     rank 0: which requests run, and which token each one gets
 ===================  ============================================================================
 

@@ -14,6 +14,7 @@ from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.deepspeed.parameters import Parameters, read_infer_params
 from byzer_lab.engines.folder import find_model
 from byzer_lab.engines.local import NOT_LOADED, LocalEngine
+from byzer_lab.engines.structured.constraint import followed
 from byzer_lab.engines.transformers.tokenizing import TokenizerCalls
 from byzer_lab.errors import EngineError, InvalidRequestError
 from byzer_lab.schema import ParameterInfo, describe_parameters
@@ -22,6 +23,7 @@ from byzer_lab.types import Chunk, GenerateRequest
 if TYPE_CHECKING:
     from byzer_lab.engines.deepspeed.group import RankGroup
     from byzer_lab.engines.deepspeed.protocol import RankSetup
+    from byzer_lab.engines.structured.structure import Structure
     from byzer_lab.engines.transformers.loading import LoadedModel
 
 
@@ -38,6 +40,7 @@ class _Loaded:
     model: LoadedModel
     group: RankGroup
     setups: list[RankSetup]
+    structure: Structure
 
 
 class DeepSpeedEngine(TokenizerCalls, LocalEngine):
@@ -71,6 +74,7 @@ class DeepSpeedEngine(TokenizerCalls, LocalEngine):
         from byzer_lab.engines.deepspeed.protocol import RankSetup
         from byzer_lab.engines.precision import choose_dtype, set_threads
         from byzer_lab.engines.transformers.loading import LoadedModel, read_model
+        from byzer_lab.engines.transformers.structure import structure_of
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         world = self._world(torch.cuda.device_count() if device == "cuda" else None)
@@ -108,7 +112,7 @@ class DeepSpeedEngine(TokenizerCalls, LocalEngine):
         # What the cache can't hold can't be asked for.
         window = min(outline.context_length or ready.cache_tokens, ready.cache_tokens)
         model = LoadedModel(_Outline(config, defaults), outline.tokenizer, window)
-        self._loaded = _Loaded(model, group, setups)
+        self._loaded = _Loaded(model, group, setups, structure_of(model))
 
     def _world(self, devices: int | None) -> int:
         """How many ranks there are.
@@ -141,6 +145,7 @@ class DeepSpeedEngine(TokenizerCalls, LocalEngine):
             "architectures": list(loaded.model.model.config.architectures or []),
             "support_stream": True,
             "support_chat_template": bool(loaded.model.tokenizer.chat_template),
+            **loaded.structure.meta(),
             "context_length": loaded.model.context_length,
             "parameters": ready[0].parameters,
             "parameters_per_rank": [one.here for one in ready],
@@ -159,10 +164,13 @@ class DeepSpeedEngine(TokenizerCalls, LocalEngine):
 
         loaded = self._ready()
         refuse_adapter(request)
-        model = loaded.model
+        model, structure = loaded.model, loaded.structure
         plan = make_plan(request, model, None)
-        stops = request.sampling.stop
-        chunks = chunks_of(loaded.group.stream(plan), plan, model, stops)
+        constraint = await structure.constraint(request)
+        plan = structure.held(plan, constraint)
+        answer = structure.answer(request, constraint, request.sampling.stop)
+        steps = followed(loaded.group.stream(plan), constraint)
+        chunks = chunks_of(steps, plan, model, answer)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk

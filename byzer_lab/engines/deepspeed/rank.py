@@ -47,6 +47,7 @@ def run_rank(setup: RankSetup, inbox: Inbox, send: Callable[[FromRank], None]) -
     import torch
 
     from byzer_lab.engines.deepspeed.batch import PaddedBatch, warm_up
+    from byzer_lab.engines.deepspeed.constraints import Constraints
     from byzer_lab.engines.deepspeed.link import Link
     from byzer_lab.engines.deepspeed.placement import place_model
     from byzer_lab.engines.deepspeed.scheduler import Scheduler, follow
@@ -62,7 +63,8 @@ def run_rank(setup: RankSetup, inbox: Inbox, send: Callable[[FromRank], None]) -
         send(Ready(placed.parameters, placed.here, cache_tokens, placed.generation_config))
         try:
             if setup.rank == 0:
-                Scheduler(batch, link, inbox, send, setup, cache_tokens).run()
+                start = Constraints(setup, placed.model, placed.generation_config).start
+                Scheduler(batch, link, inbox, send, setup, cache_tokens, start).run()
             follow(batch, link)
         except Exception as error:
             raise EngineError(f"The model failed: {describe(error)}") from error

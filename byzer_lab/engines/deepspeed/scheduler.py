@@ -16,6 +16,7 @@ from byzer_lab.engines.deepspeed.batch import PaddedBatch, Step
 from byzer_lab.engines.deepspeed.link import Link
 from byzer_lab.engines.deepspeed.protocol import Add, RankSetup, Token, Tokens, ToRank
 from byzer_lab.engines.plan import GenerationPlan
+from byzer_lab.engines.structured.constraint import Constraint
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
 
 _PROMPT_TOKENS = {"cpu": 512, "cuda": 8192}
@@ -55,6 +56,7 @@ class Scheduler:
         send: Tells the worker.
         setup: The rank's.
         cache_tokens: What the key-value cache may hold, padding included.
+        start: Starts the constraint of a request.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Scheduler:
         send: Callable[[Tokens], None],
         setup: RankSetup,
         cache_tokens: int,
+        start: Callable[[Constraint], object],
     ) -> None:
         parameters = setup.parameters
         self._batch = batch
@@ -75,6 +78,7 @@ class Scheduler:
         self._most_prompt_tokens = parameters.max_batch_tokens or _PROMPT_TOKENS[setup.device]
         self._window_s = parameters.batch_window_ms / 1000
         self._cache_tokens = cache_tokens
+        self._start = start
         self._waiting: deque[_Request] = deque()
         self._running: list[_Request] = []
 
@@ -146,6 +150,8 @@ class Scheduler:
 
     def _read(self, message: ToRank) -> None:
         if isinstance(message, Add):
+            if message.plan.constraint is not None:
+                self._start(message.plan.constraint)
             self._waiting.append(_Request(message.number, message.plan))
             return
         for request in self._running:

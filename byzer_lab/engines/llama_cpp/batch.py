@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from byzer_lab.engines.llama_cpp.context import CacheFullError, Context
 from byzer_lab.engines.llama_cpp.sequence import Sequence
 from byzer_lab.engines.mailbox import deliver
 from byzer_lab.engines.plan import GenerationPlan
+from byzer_lab.engines.structured.masks import allowed_tokens
 from byzer_lab.errors import EngineDeadError, EngineError, describe
 
 
@@ -164,13 +166,23 @@ class ContinuousBatch:
         for one, count in chosen:
             one.stored += count
         letters = []
-        for one, row in zip(complete, logits, strict=True):
-            token = one.sampler.choose(row)
+        masks = self._masks(complete)
+        for one, row, allowed in zip(complete, logits, masks, strict=True):
+            token = one.sampler.choose(row, allowed)
             finished = one.add(token)
             letters.append((one.box, [token], finished, None))
             if finished:
                 self._leave(one)
         deliver(letters)
+
+    def _masks(self, sequences: list[Sequence]) -> list[Any]:
+        """Of each request, which tokens may come next; ``None`` where each may."""
+        constraints = [one.sampler.constraint for one in sequences]
+        held = [one for one in constraints if one is not None]
+        if not held:
+            return [None] * len(sequences)
+        found = iter(allowed_tokens(held, self._context.vocabulary, self._context.threads))
+        return [None if one is None else next(found) for one in constraints]
 
     def _leave(self, sequence: Sequence) -> None:
         """Take a request out for good."""

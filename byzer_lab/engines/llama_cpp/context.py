@@ -40,6 +40,7 @@ class Context:
         slots: Sequences at a time, numbered from 0.
         batch: Most tokens of one step.
         threads: Processor threads of a step.
+        vocabulary: How many logits a row has.
 
     Raises:
         InvalidRequestError: The window or the cache doesn't fit the model or the memory.
@@ -61,7 +62,7 @@ class Context:
             and parameters.offload_kqv
             and bool(lib.llama_supports_gpu_offload()),
         )
-        self._vocabulary = model.vocabulary
+        self.vocabulary = model.vocabulary
         params = context_params(parameters, self.threads)
         params.n_ctx = -(-cells // _CACHE_STEP) * _CACHE_STEP
         params.n_batch = self.batch
@@ -101,9 +102,9 @@ class Context:
         if not wanted:
             # Reading results waits for the step; a step without any must wait here.
             lib.llama_synchronize(self._handle)
-            return np.empty((0, self._vocabulary), dtype=np.float32)
+            return np.empty((0, self.vocabulary), dtype=np.float32)
         logits = lib.llama_get_logits(self._handle)
-        return np.ctypeslib.as_array(logits, shape=(wanted, self._vocabulary))
+        return np.ctypeslib.as_array(logits, shape=(wanted, self.vocabulary))
 
     def forget(self, slot: int) -> None:
         """Free what the cache holds of a sequence."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from byzer_lab.engines.llama_cpp.context import Context
     from byzer_lab.engines.llama_cpp.loading import Model
     from byzer_lab.engines.llama_cpp.prompt import ChatFormat, ChatTemplate
+    from byzer_lab.engines.structured.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class _Loaded:
     context: Context
     template: ChatTemplate | ChatFormat | None
     batch: ContinuousBatch
+    structure: Structure
 
 
 class LlamaCppEngine(LocalEngine):
@@ -71,11 +73,18 @@ class LlamaCppEngine(LocalEngine):
         from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
         from byzer_lab.engines.llama_cpp.context import Context
         from byzer_lab.engines.llama_cpp.loading import Model
+        from byzer_lab.engines.structured.structure import Structure
 
         native.start(verbose=parameters.verbose, numa=parameters.numa)
         model = Model(file, parameters, report)
         try:
             template = _template_of(model, parameters)
+            structure = Structure(
+                model.grammar_tokens(),
+                template.source if template is not None else "",
+                model.decode,
+                model.end_of_text,
+            )
             report(LoadProgress("warming up"))
             context = Context(model, parameters, self._config.concurrency)
             try:
@@ -88,7 +97,8 @@ class LlamaCppEngine(LocalEngine):
         except Exception:
             model.close()
             raise
-        self._loaded = _Loaded(model, context, template, ContinuousBatch(context))
+        batch = ContinuousBatch(context)
+        self._loaded = _Loaded(model, context, template, batch, structure)
 
     def meta(self) -> dict[str, Any]:
         """What is known of the loaded model.
@@ -106,6 +116,7 @@ class LlamaCppEngine(LocalEngine):
             "architectures": [model.architecture],
             "support_stream": True,
             "support_chat_template": loaded.template is not None,
+            **loaded.structure.meta(),
             "context_length": context.window,
             "parameters": model.parameters,
             "quantization": model.quantization,
@@ -133,8 +144,11 @@ class LlamaCppEngine(LocalEngine):
             cache=context.cells,
             seed=self._parameters.seed,
         )
-        stops = request.sampling.stop
-        chunks = chunks_of(loaded.batch.stream(plan), plan, model, stops)
+        structure = loaded.structure
+        constraint = await structure.constraint(request)
+        plan = structure.held(plan, constraint)
+        answer = structure.answer(request, constraint, request.sampling.stop)
+        chunks = chunks_of(loaded.batch.stream(plan), plan, model, answer)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk

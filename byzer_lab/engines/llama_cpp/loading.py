@@ -13,6 +13,7 @@ import llama_cpp.llama_cpp as lib
 from byzer_lab.engines.base import LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp import native
 from byzer_lab.engines.llama_cpp.parameters import Parameters
+from byzer_lab.engines.structured.vocabulary import of_gguf
 from byzer_lab.errors import EngineDeadError, EngineError, InvalidRequestError
 
 _ALL_LAYERS = 0x7FFFFFFF
@@ -102,6 +103,10 @@ class Model:
     def end_token(self) -> str:
         """Text of the token that ends a text; empty when there is none."""
         return self._text_of(int(lib.llama_vocab_eos(self._vocab)))
+
+    def grammar_tokens(self) -> Any:
+        """See :func:`byzer_lab.engines.structured.vocabulary.of_gguf`."""
+        return of_gguf(self._vocab, self.end_of_text)
 
     def bytes_per_token(self, key_bytes: float, value_bytes: float) -> float:
         """Memory of one token in the key-value cache.

@@ -16,7 +16,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from byzer_lab.engines.checks import text_turns
+from byzer_lab.engines.checks import refuse_calls, text_turns, tools_for_template
 from byzer_lab.engines.llama_cpp.parameters import CHAT_FORMATS
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message
@@ -46,23 +46,35 @@ class ChatTemplate:
         environment.filters["tojson"] = _to_json
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = _now
+        self.source = source
         self._tokens = {"bos_token": begin_token, "eos_token": end_token}
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
             raise InvalidRequestError(f"The model's chat template is broken: {error}") from error
 
-    def render(self, messages: list[Message], add_generation_prompt: bool = True) -> str:
+    def render(
+        self,
+        messages: list[Message],
+        add_generation_prompt: bool = True,
+        tools: list[dict[str, Any]] | None = None,
+    ) -> str:
         """The prompt of a conversation, ended by default with the beginning of the answer.
+
+        Args:
+            messages: The conversation.
+            add_generation_prompt: End with the beginning of the answer.
+            tools: What the model may call, in OpenAI's form.
 
         Raises:
             InvalidRequestError: The template refuses it.
         """
+        refuse_calls(messages, self.source)
         turns = text_turns(messages)
         try:
             return self._template.render(
                 messages=turns,
-                tools=None,
+                tools=tools,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 **self._tokens,
@@ -80,6 +92,8 @@ class ChatFormat:
         name: A key of :data:`byzer_lab.engines.llama_cpp.parameters.CHAT_FORMATS`.
     """
 
+    source = ""  # none of them has a place for tools
+
     def __init__(self, name: str) -> None:
         from llama_cpp import llama_chat_format
 
@@ -88,8 +102,18 @@ class ChatFormat:
         found = self._format([{"role": "user", "content": "?"}]).stop or []
         self.stops: list[str] = [found] if isinstance(found, str) else list(found)
 
-    def render(self, messages: list[Message], add_generation_prompt: bool = True) -> str:
+    def render(
+        self,
+        messages: list[Message],
+        add_generation_prompt: bool = True,
+        tools: list[dict[str, Any]] | None = None,
+    ) -> str:
         """The prompt of a conversation, ended with the beginning of the answer.
+
+        Args:
+            messages: The conversation.
+            add_generation_prompt: Must be true.
+            tools: Must be none: a request with tools is refused before.
 
         Raises:
             InvalidRequestError: The format has no place for one of the messages, or for a prompt
@@ -100,6 +124,7 @@ class ChatFormat:
                 f"The chat format {self._name!r} always ends with the beginning of the answer; "
                 "leave add_generation_prompt on."
             )
+        refuse_calls(messages, self.source)
         turns = text_turns(messages)
         prompt: str = self._format(turns).prompt
         # The library's formats leave out what they don't know, without a word.
@@ -129,7 +154,8 @@ def encode_prompt(
     if (request.messages is None) == (request.prompt is None):
         raise InvalidRequestError("A request has either messages or a prompt.")
     if request.messages is not None:
-        text = require_template(template).render(request.messages)
+        tools = tools_for_template(request)
+        text = require_template(template).render(request.messages, tools=tools)
         special = isinstance(template, ChatFormat)  # a template writes them
     else:
         text = request.prompt or ""

@@ -36,27 +36,33 @@ class Sampler:
     def __init__(self, plan: GenerationPlan) -> None:
         self._recipe = plan.recipe
         self._notes = plan.notes
+        self.constraint = plan.constraint
         self._random = random.Random(plan.recipe.seed)  # a number for each place in the answer
         self._prompt = plan.prompt
         self._counts: Any = None  # of each token in the answer
         self._seen: Any = None  # tokens of prompt and answer
 
-    def choose(self, logits: Any) -> int:
+    def choose(self, logits: Any, allowed: Any = None) -> int:
         """The next token.
 
         Args:
             logits: Float32, of every token of the vocabulary; left as they are.
+            allowed: Of every token, whether it may come next; ``None`` when each may.
         """
         recipe = self._recipe
         own = logits
         if recipe.penalises:
             logits = self._penalised(logits)
+        if allowed is not None:
+            logits = np.where(allowed, logits, np.float32(-np.inf))
         token = int(logits.argmax()) if recipe.temperature == 0 else self._draw(logits)
         if self._notes is not None:
             _note_probabilities(self._notes, own, token)
         if recipe.penalises:
             self._counts[token] += 1
             self._seen[token] = True
+        if self.constraint is not None:
+            self.constraint.take(token)
         return token
 
     def _penalised(self, logits: Any) -> Any:

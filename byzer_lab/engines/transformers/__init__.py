@@ -11,6 +11,7 @@ Importing this package loads neither torch nor transformers; ``TransformersEngin
 ``lora.py``         adapters that each request of one batch chooses for itself
 ``prompt.py``       messages or a prompt as tokens
 ``tokenizing.py``   tokens of a text and the prompt of a conversation, for who asks for them
+``structure.py``    holds answers to schemas and calls
 ``plan.py``         checks a request against the model and plans it
 ``sampling.py``     chooses the next token of every request of a batch by its own settings
 ``capacity.py``     how large the batch and its cache may be

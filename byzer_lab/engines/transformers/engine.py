@@ -22,6 +22,7 @@ from byzer_lab.schema import ParameterInfo, describe_parameters
 from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
+    from byzer_lab.engines.structured.structure import Structure
     from byzer_lab.engines.transformers.loading import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
         self._runner: _Runner | None = None
         self._batching = ""
         self._threads = 0
+        self._structure: Structure | None = None
 
     @classmethod
     def parameters(cls) -> list[ParameterInfo]:
@@ -70,9 +72,11 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
         report(LoadProgress("importing"))
         from byzer_lab.engines.precision import set_threads
         from byzer_lab.engines.transformers.loading import load_model
+        from byzer_lab.engines.transformers.structure import structure_of
 
         self._threads = set_threads(parameters.num_threads)
         self._loaded = load_model(source, parameters, report)
+        self._structure = structure_of(self._loaded)
         report(LoadProgress("warming up"))
         self._runner, self._batching = self._start_runner(self._loaded, parameters)
 
@@ -96,6 +100,7 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
             "architectures": list(loaded.model.config.architectures or []),
             "support_stream": True,
             "support_chat_template": bool(loaded.tokenizer.chat_template),
+            **self._structured().meta(),
             "context_length": window,
             "parameters": loaded.model.num_parameters(),
             "dtype": str(loaded.model.dtype).removeprefix("torch."),
@@ -109,10 +114,13 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
         loaded, runner = self._ready()
+        structure = self._structured()
         refuse_adapter(request, self._parameters.adapters or ())
         plan = make_plan(request, loaded, runner.longest_request)
-        stops = request.sampling.stop
-        chunks = chunks_of(runner.stream(plan), plan, loaded, stops)
+        constraint = await structure.constraint(request)
+        plan = structure.held(plan, constraint)
+        answer = structure.answer(request, constraint, request.sampling.stop)
+        chunks = chunks_of(runner.stream(plan), plan, loaded, answer)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -131,6 +139,11 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
         if self._loaded is None or self._runner is None:
             raise EngineError(NOT_LOADED)
         return self._loaded, self._runner
+
+    def _structured(self) -> Structure:
+        if self._structure is None:
+            raise EngineError(NOT_LOADED)
+        return self._structure
 
     def _start_runner(self, loaded: LoadedModel, parameters: Parameters) -> tuple[_Runner, str]:
         from byzer_lab.engines.transformers.batching import ContinuousBatch, why_not_batchable

@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from byzer_lab.engines.checks import text_turns
+from byzer_lab.engines.checks import refuse_calls, text_turns, tools_for_template
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message
 
@@ -25,7 +25,7 @@ def encode_prompt(request: GenerateRequest, tokenizer: Any) -> list[int]:
     if (request.messages is None) == (request.prompt is None):
         raise InvalidRequestError("A request has either messages or a prompt.")
     if request.messages is not None:
-        text = render(request.messages, tokenizer)
+        text = render(request.messages, tokenizer, tools=tools_for_template(request))
         special = False  # the template writes them
     else:
         text = request.prompt or ""
@@ -37,8 +37,19 @@ def encode_prompt(request: GenerateRequest, tokenizer: Any) -> list[int]:
     return tokens
 
 
-def render(messages: list[Message], tokenizer: Any, add_generation_prompt: bool = True) -> str:
+def render(
+    messages: list[Message],
+    tokenizer: Any,
+    add_generation_prompt: bool = True,
+    tools: list[dict[str, Any]] | None = None,
+) -> str:
     """The prompt that the model's chat template makes of a conversation.
+
+    Args:
+        messages: The conversation.
+        tokenizer: The model's.
+        add_generation_prompt: End with the beginning of the assistant's turn.
+        tools: What the model may call, in OpenAI's form.
 
     Raises:
         InvalidRequestError: There is no chat template, or it refuses.
@@ -47,13 +58,21 @@ def render(messages: list[Message], tokenizer: Any, add_generation_prompt: bool 
         raise InvalidRequestError(
             "This model has no chat template, so it can't take messages. Send a prompt instead."
         )
+    refuse_calls(messages, template_source(tokenizer))
     turns = text_turns(messages)
     try:
         rendered: str = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=add_generation_prompt, tokenize=False
+            turns, tools=tools, add_generation_prompt=add_generation_prompt, tokenize=False
         )
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         raise InvalidRequestError(
             f"The model's chat template refuses these messages: {error}"
         ) from error
     return rendered
+
+
+def template_source(tokenizer: Any) -> str:
+    """The chat template that renders conversations with tools; empty when there is none."""
+    if not tokenizer.chat_template:
+        return ""
+    return str(tokenizer.get_chat_template(tools=[{}]))

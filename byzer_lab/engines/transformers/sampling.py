@@ -15,6 +15,8 @@ from typing import Any
 import torch
 
 from byzer_lab.engines.plan import GenerationPlan, Recipe
+from byzer_lab.engines.structured.constraint import Constraint
+from byzer_lab.engines.structured.masks import packed_masks
 
 # top_k and top_p are looked up among this many likeliest tokens; sorting a whole vocabulary of
 # 150,000 at each step would cost more than a small model.
@@ -33,6 +35,7 @@ class RequestSampler:
         self.recipe: Recipe = plan.recipe
         self.notes = plan.notes
         self.adapter = plan.adapter
+        self.constraint = plan.constraint
         self._random = random.Random(plan.recipe.seed)
         self._prompt = plan.prompt if penalise_prompt else []
         self._counts: Any = None  # of each token in the answer, on the logits' device
@@ -45,7 +48,12 @@ class RequestSampler:
     @property
     def is_plain(self) -> bool:
         """The likeliest token as the model gave it, and nobody asks how likely: nothing to do."""
-        return self.recipe.temperature == 0 and not self.recipe.penalises and self.notes is None
+        return (
+            self.recipe.temperature == 0
+            and not self.recipe.penalises
+            and self.notes is None
+            and self.constraint is None
+        )
 
     def uniform(self) -> float:
         """The request's next random number, in [0, 1)."""
@@ -69,6 +77,8 @@ class RequestSampler:
 
     def note(self, token: int) -> None:
         """Remember a token that was chosen."""
+        if self.constraint is not None:
+            self.constraint.take(token)
         if self._counts is not None:
             self._counts[token] += 1
             self._seen[token] = True
@@ -90,6 +100,7 @@ def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
     own = rows[noting] if noting else None  # as the model gave them
     for row, sampler in zip(rows, chosen_by, strict=True):
         sampler.penalise(row)
+    _hold(rows, [sampler.constraint for sampler in chosen_by])
     tokens = _choose(rows, chosen_by)
     logits[busy, tokens] = float("inf")
     if own is not None:
@@ -98,6 +109,22 @@ def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
         )
     for token, sampler in zip(tokens, chosen_by, strict=True):
         sampler.note(token)
+
+
+def _hold(logits: Any, constraints: Sequence[Constraint | None]) -> None:
+    """Leave the held rows only the tokens that may come next, in place."""
+    held = [row for row, one in enumerate(constraints) if one is not None]
+    if not held:
+        return
+    width = logits.shape[-1]
+    found = [one for one in constraints if one is not None]
+    packed = torch.from_numpy(packed_masks(found, width, torch.get_num_threads()))
+    bits = torch.arange(8, dtype=torch.uint8, device=logits.device)
+    allowed = (packed.to(logits.device).unsqueeze(-1) >> bits & 1).flatten(1)[:, :width]
+    if len(held) == len(constraints):
+        logits.masked_fill_(allowed == 0, -torch.inf)
+    else:
+        logits[held] = logits[held].masked_fill(allowed == 0, -torch.inf)
 
 
 def _note_probabilities(logits: Any, tokens: list[int], notes: list[Any]) -> None:

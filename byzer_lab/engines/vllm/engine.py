@@ -13,6 +13,7 @@ from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.folder import find_model
 from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.engines.plan import GenerationPlan, Recipe
+from byzer_lab.engines.structured.constraint import followed
 from byzer_lab.engines.transformers.plan import make_plan
 from byzer_lab.engines.transformers.tokenizing import TokenizerCalls
 from byzer_lab.engines.vllm.adapters import Adapter, choose_adapter, find_adapters
@@ -25,6 +26,7 @@ from byzer_lab.schema import ParameterInfo
 from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:
+    from byzer_lab.engines.structured.structure import Structure
     from byzer_lab.engines.transformers.loading import LoadedModel
     from byzer_lab.engines.vllm.runtime import Runtime
 
@@ -47,6 +49,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         self._news: News | None = None
         self._runtime: Runtime | None = None
         self._loaded: LoadedModel | None = None
+        self._structure: Structure | None = None
         self._facts: dict[str, Any] = {}
 
     @classmethod
@@ -76,6 +79,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         from byzer_lab.engines.precision import set_threads
         from byzer_lab.engines.vllm.arguments import make_arguments, make_config, on_processor
         from byzer_lab.engines.vllm.runtime import Runtime
+        from byzer_lab.engines.vllm.structure import structure_for
 
         parameters, concurrency = self._parameters, self._config.concurrency
         arguments = make_arguments(self._config, parameters, source, self._adapters)
@@ -100,6 +104,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         first = GenerationPlan("warm-up", [1], 2, frozenset(), Recipe())
         self._runtime.try_out(first, self._adapters.values())
         self._loaded, self._facts = _describe(self._runtime.llm), {"num_threads": threads}
+        self._structure = structure_for(self._loaded, arguments.structured_outputs_config)
 
     def meta(self) -> dict[str, Any]:
         """What is known of the loaded model.
@@ -120,6 +125,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
             "architectures": list(model.architectures),
             "support_stream": True,
             "support_chat_template": bool(loaded.tokenizer.chat_template),
+            **self._structured().meta(),
             "context_length": loaded.window,
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": str(config.device_config.device_type),
@@ -135,10 +141,14 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
         loaded, runtime = self._ready()
+        structure = self._structured()
         adapter = choose_adapter(request.adapter, self._adapters)
         plan = make_plan(request, loaded, None)
-        stops = request.sampling.stop
-        chunks = chunks_of(runtime.stream(plan, adapter), plan, loaded, stops)
+        constraint = await structure.constraint(request)
+        plan = structure.held(plan, constraint)
+        answer = structure.answer(request, constraint, request.sampling.stop)
+        steps = followed(runtime.stream(plan, adapter), constraint)
+        chunks = chunks_of(steps, plan, loaded, answer)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -166,6 +176,11 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         if self._loaded is None or self._runtime is None:
             raise EngineError(NOT_LOADED)
         return self._loaded, self._runtime
+
+    def _structured(self) -> Structure:
+        if self._structure is None:
+            raise EngineError(NOT_LOADED)
+        return self._structure
 
 
 def _describe(llm: Any) -> LoadedModel:

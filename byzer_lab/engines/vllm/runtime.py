@@ -17,7 +17,7 @@ from vllm import SamplingParams
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
-from vllm.sampling_params import RequestOutputKind
+from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine import async_llm, exceptions
 
 from byzer_lab.engines.mailbox import Letter, Mailbox, deliver
@@ -211,7 +211,8 @@ def _params(plan: GenerationPlan) -> Any:
     vLLM is told of the end tokens alone: text is made, and stop texts are looked for, as on every
     backend.
     """
-    recipe = plan.recipe
+    recipe, constraint = plan.recipe, plan.constraint
+    held = None if constraint is None else StructuredOutputsParams(grammar=constraint.grammar)
     return SamplingParams(
         temperature=recipe.temperature,
         top_k=recipe.top_k,
@@ -225,6 +226,7 @@ def _params(plan: GenerationPlan) -> Any:
         stop_token_ids=sorted(plan.end_tokens),
         ignore_eos=True,
         logprobs=None if plan.notes is None else plan.notes.alternatives,
+        structured_outputs=held,
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
     )

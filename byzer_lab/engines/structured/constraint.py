@@ -1,0 +1,74 @@
+"""Where one answer stands in its grammar."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from byzer_lab.errors import EngineError
+
+
+@dataclass
+class Constraint:
+    """Holds one answer to its grammar. Whoever chooses the tokens tells it of each.
+
+    Only the grammar travels to another process, where it is started anew.
+
+    Attributes:
+        grammar: In the library's form.
+        whole: The whole answer is held, nothing of it is free text.
+    """
+
+    grammar: str
+    whole: bool = True
+    _matcher: Any = field(default=None, repr=False, compare=False)
+
+    def start(self, matcher: Any) -> Constraint:
+        """Begin with a matcher of the grammar, fresh and the answer's own."""
+        self._matcher = matcher
+        return self
+
+    @property
+    def matcher(self) -> Any:
+        """The library's ``LLMatcher``."""
+        return self._matcher
+
+    def take(self, token: int) -> None:
+        """Go on by a token that was chosen."""
+        self._matcher.consume_token(token)
+
+    def check(self) -> None:
+        """Make sure that the answer, which has ended, is all that the grammar wants.
+
+        Raises:
+            EngineError: The library gave up in the middle, because the answer took it to one of
+                its limits.
+        """
+        matcher = self._matcher
+        if matcher.is_error():
+            raise EngineError(
+                f"The answer can't be held to its schema any longer: {words_of(matcher)}."
+            )
+        if not (matcher.is_accepting() or matcher.is_stopped()):
+            raise EngineError("The answer ended before it was complete by its schema.")
+
+
+async def followed(
+    steps: AsyncGenerator[list[int]], constraint: Constraint | None
+) -> AsyncGenerator[list[int]]:
+    """The same tokens, told to a constraint: for tokens that another process chooses."""
+    async with aclosing(steps):
+        async for tokens in steps:
+            if constraint is not None:
+                for token in tokens:
+                    constraint.take(token)
+            yield tokens
+
+
+def words_of(matcher: Any) -> str:
+    """What the library says is wrong, on one line."""
+    lines = [line.strip() for line in str(matcher.get_error()).splitlines()]
+    kept = [line for line in lines if line and not line.startswith("<state>")]
+    return " ".join(kept)[:500].rstrip(".")
