@@ -10,5 +10,6 @@
 ``conditions.py``   ``!if`` and what it guards
 ``chat.py``         cells that begin with ``--%chat``
 ``templates.py``    ``${...}``, filled when a statement runs
+``dates.py``        Java's patterns of dates
 ==================  ===============================================================================
 """

@@ -34,6 +34,10 @@ class Position:
         return Position(self.line + inner.line - 1, inner.column)
 
 
+START = Position()
+"""Where a text begins."""
+
+
 def position_in(text: str, offset: int) -> Position:
     """The place of a character.
 

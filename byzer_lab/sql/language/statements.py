@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from byzer_lab.sql.language.places import Position
+from byzer_lab.sql.language.places import START, Position
 
 
 class Quoting(StrEnum):
@@ -37,7 +37,7 @@ class Text:
     """
 
     value: str
-    at: Position = Position()
+    at: Position = START
     quoting: Quoting = Quoting.STRING
 
     def __str__(self) -> str:
