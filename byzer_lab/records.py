@@ -338,3 +338,38 @@ class Route(msgspec.Struct, kw_only=True):
     workers: int = 1
     load_balance: LoadBalance = "lru"
     generation: Sampling = msgspec.field(default_factory=Sampling)
+
+
+class KeyRecord(msgspec.Struct, kw_only=True):
+    """One key.
+
+    Attributes:
+        name: Unique name.
+        hint: Its first characters.
+        hash: SHA-256 of the key: 256 random bits need no slow hash.
+        requests_per_minute: Most requests in a minute; 0: any number.
+        tokens_per_minute: Most tokens in a minute, of prompts and answers; 0: any number.
+        created_at: Seconds since the epoch.
+    """
+
+    name: str
+    hint: str = ""
+    hash: str = ""
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    created_at: float = 0.0
+
+
+class NewKey(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /api/keys``."""
+
+    name: str
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+
+
+class CreatedKey(msgspec.Struct):
+    """Answer of ``POST /api/keys``: the only place where the key itself is."""
+
+    key: str
+    record: KeyRecord

@@ -33,13 +33,16 @@ NO_WAIT = "byzer-lab-no-wait"
 """Header of a request that a busy worker is to refuse instead of letting it wait."""
 
 
+encode_json = msgspec.json.Encoder().encode
+
+
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A struct, or bytes that are JSON already, as a response."""
     from starlette.responses import Response
 
-    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    body = value if isinstance(value, bytes) else encode_json(value)
     return Response(body, status, headers, media_type="application/json")
 
 

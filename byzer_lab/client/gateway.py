@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -15,8 +16,11 @@ from byzer_lab.errors import ClusterError, ModelNotFoundError
 from byzer_lab.records import (
     NAME_PATTERN,
     BackendRecord,
+    CreatedKey,
     DeploymentSpec,
+    KeyRecord,
     LogLine,
+    NewKey,
     OperationRecord,
     Route,
     StateSnapshot,
@@ -121,6 +125,22 @@ class GatewayClient:
         """
         params = {"after": after, "limit": limit, "wait": wait}
         return self._call("GET", _path(name, "/logs"), LogPage, params=params).lines
+
+    def keys(self) -> list[KeyRecord]:
+        """The keys for models."""
+        return self._call("GET", "/api/keys", list[KeyRecord])
+
+    def create_key(self, asked: NewKey) -> CreatedKey:
+        """Make one; the key itself is told here and never again."""
+        return self._call("POST", "/api/keys", CreatedKey, json=asked)
+
+    def revoke_key(self, name: str) -> KeyRecord:
+        """Forget one.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        return self._call("DELETE", f"/api/keys/{quote(name, safe='')}", KeyRecord)
 
     def close(self) -> None:
         """Close its connections."""

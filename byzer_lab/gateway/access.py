@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from byzer_lab.errors import AuthenticationError, ByzerLabError, PermissionDeniedError
 from byzer_lab.gateway.handling import STATE
-from byzer_lab.gateway.keys import KeyRecord, matching
+from byzer_lab.gateway.keys import matching
 from byzer_lab.gateway.limits import Limits
 from byzer_lab.gateway.service import Exchange
+from byzer_lab.records import KeyRecord
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -14,18 +14,29 @@ from starlette.routing import Route
 from byzer_lab import __version__
 from byzer_lab.errors import ByzerLabError
 from byzer_lab.gateway.access import Access, Keys, for_models
+from byzer_lab.gateway.anthropic.messages import CountTokens, Messages
 from byzer_lab.gateway.handling import Handler
 from byzer_lab.gateway.openai import failures
 from byzer_lab.gateway.openai.chat import ChatCompletions
+from byzer_lab.gateway.openai.completions import Completions
 from byzer_lab.gateway.openai.embeddings import Embeddings, Rerank
+from byzer_lab.gateway.openai.media import Images, Speech, Transcriptions
 from byzer_lab.gateway.openai.models import Models
+from byzer_lab.gateway.openai.responses import Responses
 from byzer_lab.gateway.service import Service
 from byzer_lab.web import build_app, error_response, json_response
 
 HANDLERS: tuple[type[Handler[Any]], ...] = (
     ChatCompletions,
+    Completions,
+    Responses,
+    Messages,
+    CountTokens,
     Embeddings,
     Rerank,
+    Images,
+    Speech,
+    Transcriptions,
 )
 """The endpoints that a model answers, in the order of the documentation."""
 

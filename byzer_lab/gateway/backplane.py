@@ -10,9 +10,9 @@ import httpx
 import msgspec
 
 from byzer_lab.errors import ClusterError
-from byzer_lab.gateway.keys import KeyRecord, KeyStore
+from byzer_lab.gateway.keys import KeyStore
 from byzer_lab.gateway.registry_calls import read
-from byzer_lab.records import DeploymentRecord, Route, StateSnapshot
+from byzer_lab.records import DeploymentRecord, KeyRecord, Route, StateSnapshot
 from byzer_lab.worker_calls import http_options, raise_for_error
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.gateway.keys import KeyStore, NewKey
+from byzer_lab.gateway.keys import KeyStore
 from byzer_lab.gateway.registry_calls import change, read
+from byzer_lab.records import NewKey
 from byzer_lab.web import json_response, read_body
 
 if TYPE_CHECKING:

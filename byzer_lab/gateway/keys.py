@@ -13,50 +13,11 @@ import msgspec
 
 from byzer_lab.config import write_private
 from byzer_lab.errors import ConflictError, InvalidRequestError, NotFoundError
-from byzer_lab.records import NAME_PATTERN
+from byzer_lab.records import NAME_PATTERN, CreatedKey, KeyRecord, NewKey
 
 PREFIX = "bl-"
 SHOWN = 7
 """So many characters of a key are kept, to tell keys apart."""
-
-
-class KeyRecord(msgspec.Struct, kw_only=True):
-    """One key.
-
-    Attributes:
-        name: Unique name.
-        hint: Its first characters.
-        hash: SHA-256 of the key: 256 random bits need no slow hash.
-        requests_per_minute: Most requests in a minute; 0: any number.
-        tokens_per_minute: Most tokens in a minute, of prompts and answers; 0: any number.
-        created_at: Seconds since the epoch.
-    """
-
-    name: str
-    hint: str = ""
-    hash: str = ""
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
-    created_at: float = 0.0
-
-    def opens(self, key: str) -> bool:
-        """Whether that is the key."""
-        return hmac.compare_digest(self.hash, hash_of(key))
-
-
-class NewKey(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /api/keys``."""
-
-    name: str
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
-
-
-class CreatedKey(msgspec.Struct):
-    """Answer of ``POST /api/keys``: the only place where the key itself is."""
-
-    key: str
-    record: KeyRecord
 
 
 def hash_of(key: str) -> str:
@@ -71,7 +32,8 @@ def given_key(key: str) -> KeyRecord:
 
 def matching(keys: Iterable[KeyRecord], key: str) -> KeyRecord | None:
     """The record that a key opens."""
-    return next((record for record in keys if record.opens(key)), None)
+    given = hash_of(key)
+    return next((record for record in keys if hmac.compare_digest(record.hash, given)), None)
 
 
 class KeyStore:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from byzer_lab.errors import RateLimitError
-from byzer_lab.gateway.keys import KeyRecord
+from byzer_lab.records import KeyRecord
 
 MINUTE_S = 60.0
 

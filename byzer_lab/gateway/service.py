@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from byzer_lab.errors import InvalidRequestError, ModelNotFoundError
-from byzer_lab.gateway.keys import KeyRecord
 from byzer_lab.gateway.metrics import Metrics
-from byzer_lab.records import NAME_PATTERN, DeploymentRecord, Route
+from byzer_lab.records import NAME_PATTERN, DeploymentRecord, KeyRecord, Route
 from byzer_lab.types import Usage
 from byzer_lab.worker_calls import AsyncDataPlane
 

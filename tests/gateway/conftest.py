@@ -1,15 +1,20 @@
-"""A real cluster with a model that counts, and clients of its ``/v1``."""
+"""A real cluster with small engines, and the official clients of its ``/v1``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import anthropic as anthropic_sdk
+import httpx
+import openai as openai_sdk
 import pytest
-from openai import OpenAI
 
 from byzer_lab.client.byzer_llm import ByzerLLM
 from byzer_lab.cluster.runtime import Runtime
 from tests.conftest import COUNTING
+
+TALKING = "tests.support.talking:TalkingEngine"
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +27,35 @@ def counting(cluster: Runtime) -> str:
 
 
 @pytest.fixture(scope="session")
-def openai(cluster: Runtime) -> Iterator[OpenAI]:
-    """OpenAI's own client, which asks once."""
-    with OpenAI(
+def talking(cluster: Runtime) -> str:
+    """A deployment that shows what it was asked."""
+    llm = ByzerLLM()
+    llm.setup_worker_concurrency(8).setup_infer_backend(TALKING)
+    llm.deploy(udf_name="talking")
+    return "talking"
+
+
+@pytest.fixture(scope="session")
+def openai(cluster: Runtime) -> Iterator[Any]:
+    """OpenAI's own client, which asks once. Not typed: tests send it what its types forbid."""
+    with openai_sdk.OpenAI(
         base_url=f"{cluster.url}/v1", api_key=cluster.token, max_retries=0, timeout=60
     ) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def anthropic(cluster: Runtime) -> Iterator[Any]:
+    """Anthropic's own client, which asks once."""
+    with anthropic_sdk.Anthropic(
+        base_url=cluster.url, api_key=cluster.token, max_retries=0, timeout=60
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def http(cluster: Runtime) -> Iterator[httpx.Client]:
+    """Plain HTTP with the cluster's token."""
+    headers = {"Authorization": f"Bearer {cluster.token}"}
+    with httpx.Client(base_url=cluster.url, headers=headers, timeout=60) as client:
         yield client

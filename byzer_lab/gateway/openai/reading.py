@@ -119,8 +119,19 @@ def _part(part: shapes.Content, place: str) -> Part:
 def read_tools(functions: Sequence[shapes.Function]) -> list[Tool]:
     """The functions that a model may call."""
     tools = [Tool(one.name, one.description or "", one.parameters or {}) for one in functions]
+    check_tools(tools, "tools[{}].function")
+    return tools
+
+
+def check_tools(tools: Sequence[Tool], places: str) -> None:
+    """Raise :class:`InvalidRequestError` where tools can't be told apart or have no schema.
+
+    Args:
+        tools: The tools.
+        places: Where they stand in the body, with ``{}`` for the number.
+    """
     for number, tool in enumerate(tools):
-        place = f"tools[{number}].function"
+        place = places.format(number)
         if not TOOL_NAME.fullmatch(tool.name) or tool.name in RESERVED:
             raise refused(
                 f"{place}.name",
@@ -133,7 +144,6 @@ def read_tools(functions: Sequence[shapes.Function]) -> list[Tool]:
     for name in names:
         if names.count(name) > 1:
             raise refused("tools", f"there are two tools {name!r}.")
-    return tools
 
 
 def read_choice(choice: str | None, tools: Sequence[Tool]) -> str:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from byzer_lab.types import TokenLogprob, ToolCall, Usage
+from byzer_lab.web import encode_json
 
 DONE = b"data: [DONE]\n\n"
 FINISH = {"cancelled": "stop"}
 """OpenAI has no word for an answer that was ended from outside."""
 
-_encode = msgspec.json.Encoder().encode
-
 
 def event(value: Any) -> bytes:
     """A server-sent event."""
-    return b"data: " + _encode(value) + b"\n\n"
+    return b"data: " + encode_json(value) + b"\n\n"
 
 
 def finish_reason(reason: str) -> str:
