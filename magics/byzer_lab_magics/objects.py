@@ -139,7 +139,8 @@ def _footer(metadata: dict[str, Any]) -> str:
     if metadata.get("attempts", 1) > 1:
         parts.append(f"asked {metadata['attempts']} times")
     if metadata.get("rounds"):
-        parts.append(f"results went back {metadata['rounds']} times")
+        times = "once" if metadata["rounds"] == 1 else f"{metadata['rounds']} times"
+        parts.append(f"results went back {times}")
     return " · ".join(parts)
 
 

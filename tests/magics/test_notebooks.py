@@ -86,6 +86,34 @@ def test_deploys(environment: dict[str, str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(620)
+def test_prompts_and_tools(environment: dict[str, str]) -> None:
+    shown = shown_by("02_prompts_and_tools.ipynb", environment)
+    expected = [
+        "{'structured_output': 'constrained', 'support_tools': True}",
+        "Person(name='Anna Berg', age=34, city='Oslo')",
+        "Person\n  name: Anna Berg\n  age: 34\n  city: Oslo\n",
+        "name='Ann' age=None city=None\n",
+        "<Colour.GREEN: 'green'> 1\n'b' 1\nNode(value=3, children=[",
+        "Story(title='勇敢的小兔子', body='",
+        "'required': ['count', 'unit']",
+        "你吃饭了么？ → 您好，我是一个人工智能语言模型，暂时无法吃饭。",
+        "compute_date_range: Called\n  arguments: dict\n    count: 3\n    unit: month\n",
+        "results went back once",
+        "[]\ncompute_later raised RuntimeError: The clock is broken.",
+        "['sunny in Oslo']",
+        "The capital of France is Paris.\n'\\nWhat is the capital of Japan?\\n'",
+        "Person(name='Ben Hill', age=51, city='Rome')\nL|A|M|P",
+        "The capital of Italy is Rome.\nRome",
+        "no parameter of it; did you mean country?",
+        "Your name is Ann.",
+        "As JSON with the keys title and body.",
+        "✓ chat: undeployed",
+    ]
+    assert [text for text in expected if text not in shown] == [], shown
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(620)
 def test_providers(environment: dict[str, str]) -> None:
     shown = shown_by("04_providers.ipynb", environment)
     expected = [
