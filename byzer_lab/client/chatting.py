@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from byzer_lab.client.abilities import Abilities
 from byzer_lab.client.apart import run_apart
 from byzer_lab.client.conversations import Conversations
+from byzer_lab.client.functions.calls import FunctionCalls
 from byzer_lab.client.pieces import Pieces
 from byzer_lab.client.templates import RoleMapping
 from byzer_lab.client.types import LLMRequest, LLMResponse, StreamItem
 from byzer_lab.errors import InvalidRequestError
 
 
-class ChatCalls(Abilities):
+class ChatCalls(FunctionCalls):
     """The calls; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
 
     def chat_oai(
@@ -99,7 +99,16 @@ class ChatCalls(Abilities):
             conversations, model, llm_config, role_mapping, system, only_return_prompt
         )
         if impl_func is not None:
-            raise InvalidRequestError("impl_func is not there yet.")
+            return [
+                self._implemented(
+                    call,
+                    impl_func,
+                    response_class,
+                    execute_impl_func,
+                    impl_func_params,
+                    max_retries,
+                )
+            ]
         if response_class is not None:
             return [self._typed(call, response_class, response_after_chat, max_retries)]
         if with_tools:

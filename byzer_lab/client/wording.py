@@ -42,6 +42,10 @@ WORDING: dict[str, dict[str, str]] = {
             "Answer with one Python code block that imports what it needs and defines the "
             "function. Don't call it and show no example."
         ),
+        "function_again": (
+            "That doesn't work: {reason}\n\nAnswer with one Python code block that defines the "
+            "whole function anew, nothing else."
+        ),
     },
     "zh": {
         "response_class": "{prompt}\n请只返回符合以下 JSON Schema 的 JSON：\n{schema}",
@@ -64,6 +68,9 @@ WORDING: dict[str, dict[str, str]] = {
             "它的作用：{description}\n它用来回答这个问题：{prompt}\n\n"
             "它返回一个符合以下 JSON Schema 的 dict：\n```json\n{schema}\n```\n\n"
             "请只用一个 Python 代码块回答，包含所需的 import 和函数定义，不要调用它，也不要示例。"
+        ),
+        "function_again": (
+            "这段代码不能工作：{reason}\n\n请只用一个 Python 代码块重新给出完整的函数定义。"
         ),
     },
 }

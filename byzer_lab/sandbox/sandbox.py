@@ -24,7 +24,7 @@ from byzer_lab.sandbox.limits import Limits, Outcome, SandboxError
 from byzer_lab.sandbox.outcomes import outcome
 from byzer_lab.sandbox.places import package_folders
 from byzer_lab.sandbox.support import require
-from byzer_lab.sandbox.values import encode
+from byzer_lab.sandbox.values import encode_call
 
 PACKAGE_ROOT = str(Path(__file__).parent.parent.parent)
 
@@ -114,11 +114,7 @@ class Sandbox:
         request = {
             "source": source,
             "function": function,
-            "args": [encode(value, f"argument {place + 1}") for place, value in enumerate(args)],
-            "kwargs": {
-                name: encode(value, f"the argument {name!r}")
-                for name, value in (kwargs or {}).items()
-            },
+            **encode_call(args, kwargs or {}),
             "classes": {name: list(fields) for name, fields in (classes or {}).items()},
             "enums": {name: dict(members) for name, members in (enums or {}).items()},
         }

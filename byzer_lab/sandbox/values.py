@@ -14,7 +14,7 @@ import decimal
 import enum
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from byzer_lab.errors import InvalidRequestError
@@ -72,6 +72,18 @@ def encode(value: Any, name: str, depth: int = 0) -> Any:
         "(numbers, texts, lists, dicts, dates, dataclasses, pydantic models), or run the function "
         "in this process with unsafe=True."
     )
+
+
+def encode_call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """``args`` and ``kwargs`` of a request.
+
+    Raises:
+        InvalidRequestError: One of them can't go into the sandbox.
+    """
+    return {
+        "args": [encode(value, f"argument {place + 1}") for place, value in enumerate(args)],
+        "kwargs": {name: encode(value, f"the argument {name!r}") for name, value in kwargs.items()},
+    }
 
 
 def _pairs(items: dict[Any, Any], name: str, depth: int) -> list[Any]:

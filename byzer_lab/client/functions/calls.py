@@ -1,0 +1,292 @@
+"""``llm.impl``, ``llm.response`` and ``clear_impl_cache``."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from byzer_lab.client.abilities import ONLY_PROMPT, Abilities, Call
+from byzer_lab.client.functions.cache import FunctionCache, Key, digest
+from byzer_lab.client.functions.code import NoFunctionError, code_in, name_of
+from byzer_lab.client.functions.implementation import GeneratedCodeError, Implementation
+from byzer_lab.client.functions.names import names_in
+from byzer_lab.client.functions.shown import Shown, shower
+from byzer_lab.client.functions.signature import callers_names, hints_of, returned
+from byzer_lab.client.functions.writing import FunctionQuestion
+from byzer_lab.client.typed.asking import with_text
+from byzer_lab.client.typed.kinds import kind_of
+from byzer_lab.client.types import LLMClassResponse, LLMResponse
+from byzer_lab.errors import InvalidRequestError
+from byzer_lab.sandbox.limits import Limits
+from byzer_lab.sandbox.support import require
+from byzer_lab.sandbox.values import encode_call
+from byzer_lab.types import Message
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class FunctionCalls(Abilities):
+    """The decorators; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
+
+    _verbose = False
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self._functions = FunctionCache()
+
+    def impl(
+        self,
+        instruction: str | None = None,
+        model: str | None = None,
+        verbose: bool | None = None,
+        skip_cache: bool = False,
+        unsafe: bool = False,
+        *,
+        disk_cache: bool = False,
+        limits: Limits | None = None,
+        max_retries: int = 2,
+        llm_config: Mapping[str, Any] | None = None,
+    ) -> Decorator:
+        """Let a model write the decorated function, which is empty but for its docstring.
+
+        It is written at the first call, and runs in the sandbox: without files, network and
+        processes, with limits; see docs/sandbox.md. What it returns is validated. It is written
+        anew where model, instruction, signature, docstring or the returned class have changed.
+
+        Args:
+            instruction: What it is to answer, beside its docstring.
+            model: Name of the deployment; default: the default model.
+            verbose: Show the code and what it cost: ``True`` always, ``None`` in a notebook when
+                it was just written, ``False`` never.
+            skip_cache: Have it written at each call.
+            unsafe: Run it in this process, with all of its rights.
+            disk_cache: Keep it in the user's folder, for other processes.
+            limits: Of a run, instead of the sandbox's own.
+            max_retries: How often the model is asked again where it fails.
+            llm_config: As in ``chat_oai``.
+
+        Returns:
+            A decorator. The function raises :class:`GeneratedCodeError` where no implementation
+            worked, or one that is kept fails.
+
+        Raises:
+            InvalidRequestError: The function doesn't say what it returns.
+        """
+        _check_retries(max_retries)
+
+        def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+            hints = hints_of(func, callers_names(1)) if inspect.isfunction(func) else {}
+            asked = returned(func, hints, "impl")
+            kind = kind_of(asked)
+            name = name_of(func)
+            signature = inspect.signature(func)
+            schema = json.dumps(kind.schema, sort_keys=True)
+            seen = digest(str(signature), str(hints), func.__doc__ or "", schema)
+            full_name = f"{func.__module__}.{func.__name__}"
+            make = functools.partial(
+                Implementation,
+                name,
+                kind=kind,
+                names=names_in(hints.values()),
+                limits=limits,
+                unsafe=unsafe,
+            )
+            show = shower(self._said(verbose))
+
+            def call(*args: Any, **kwargs: Any) -> Any:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                named = self._model(model)
+                key = Key(named, instruction or "", full_name, seen)
+                source = None if skip_cache else self._functions.get(key, disk_cache)
+                if source is not None:
+                    kept = make(source)
+                    show(Shown(kept))
+                    return kept(*bound.args, **bound.kwargs)
+                asking = self._call(instruction or "", named, llm_config, None)
+                question = FunctionQuestion(name, make, self._language, max_retries, show)
+                if not unsafe:
+                    _check_sandbox(bound.args, bound.kwargs)
+                answer = self._written(asking, question, func, asked, bound.args, bound.kwargs)
+                if answer.metadata["reason"]:
+                    raise GeneratedCodeError(
+                        f"The model {named} wrote no function {name} that works. "
+                        f"{answer.metadata['reason']}",
+                        raw_func=answer.metadata["raw_func"],
+                    )
+                self._functions.put(key, answer.metadata["raw_func"], disk_cache)
+                return answer.value
+
+            if inspect.iscoroutinefunction(func):
+
+                async def acall(*args: Any, **kwargs: Any) -> Any:
+                    return await asyncio.to_thread(call, *args, **kwargs)
+
+                return functools.wraps(func)(acall)
+            return functools.wraps(func)(call)
+
+        return decorate
+
+    def response(
+        self,
+        instruction: str | None = None,
+        model: str | None = None,
+        verbose: bool | None = None,
+        *,
+        llm_config: Mapping[str, Any] | None = None,
+    ) -> Decorator:
+        """Let a model answer in place of the decorated function, whose one parameter is a text.
+
+        Args:
+            instruction: Stands before the text; default: the function's docstring.
+            model: Name of the deployment; default: the default model.
+            verbose: Print why there is no answer.
+            llm_config: As in ``chat_oai``.
+
+        Returns:
+            A decorator. The function returns what its annotation says, or ``None`` where the model
+            didn't answer so.
+
+        Raises:
+            InvalidRequestError: The function has other parameters, or says not what it returns.
+        """
+
+        def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+            hints = hints_of(func, callers_names(1)) if inspect.isfunction(func) else {}
+            asked = returned(func, hints, "response")
+            signature = inspect.signature(func)
+            if len(signature.parameters) != 1:
+                raise InvalidRequestError(
+                    f"response decorates functions with one parameter, a text; {func.__name__} has "
+                    f"{len(signature.parameters)}."
+                )
+            before = instruction if instruction is not None else inspect.getdoc(func)
+
+            def call(*args: Any, **kwargs: Any) -> Any:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                (text,) = bound.arguments.values()
+                if not isinstance(text, str):
+                    raise InvalidRequestError(
+                        f"{func.__name__} takes a text, not {type(text).__name__}."
+                    )
+                whole = "\n\n".join(part for part in (before, text) if part)
+                asking = self._call(whole, model, llm_config, None)
+                answer = self._typed(asking, asked, False, 2)
+                if answer.value is None and self._said(verbose):
+                    print(f"{func.__name__}: {answer.metadata['reason']}")
+                return answer.value
+
+            if inspect.iscoroutinefunction(func):
+
+                async def acall(*args: Any, **kwargs: Any) -> Any:
+                    return await asyncio.to_thread(call, *args, **kwargs)
+
+                return functools.wraps(func)(acall)
+            return functools.wraps(func)(call)
+
+        return decorate
+
+    def clear_impl_cache(
+        self,
+        model: str | None = None,
+        full_func_name: str | None = None,
+        instruction: str | None = None,
+    ) -> Self:
+        """Forget functions that models wrote, on disk too; without arguments, all of them.
+
+        Args:
+            model: Those of this model.
+            full_func_name: Those whose module and name end with this, such as ``__main__.f``.
+            instruction: Those with this instruction; ``""``: those without one.
+
+        Raises:
+            InvalidRequestError: Model and function are given, and no instruction.
+        """
+        if model is not None and full_func_name is not None and instruction is None:
+            raise InvalidRequestError(
+                "instruction is required where model and full_func_name are given; pass "
+                'instruction="" for a function without one.'
+            )
+        self._functions.clear(model, full_func_name, instruction)
+        return self
+
+    def _implemented(
+        self,
+        call: Call,
+        func: Callable[..., Any] | str,
+        response_class: Any,
+        execute: bool,
+        params: Mapping[str, Any] | None,
+        max_retries: int,
+    ) -> LLMResponse | LLMClassResponse:
+        """``chat_oai`` with an ``impl_func``."""
+        _check_retries(max_retries)
+        kind, name = kind_of(response_class), name_of(func)
+        if params is not None and not isinstance(params, Mapping):
+            raise InvalidRequestError(
+                f"impl_func_params is {params!r}; it is a dict of the function's arguments."
+            )
+        if call.only_prompt:
+            response = self._unasked(call, self._impl_messages(call, func, response_class))
+            reasons = {"reason": ONLY_PROMPT, "resason": ONLY_PROMPT}
+            return LLMClassResponse(response, response, response.metadata | reasons)
+        if not execute:
+            messages = self._impl_messages(call, func, response_class)
+            response = self._ask(call.model, call.llm_config, call.role_mapping)(messages)
+            try:
+                response.metadata["raw_func"] = code_in(response.output, name)
+            except NoFunctionError as error:
+                response.metadata["reason"] = response.metadata["resason"] = f"{error}."
+            return response
+        hints = hints_of(func, {}) if inspect.isfunction(func) else {}
+        names = names_in([response_class, *hints.values()])
+        question = FunctionQuestion(
+            name,
+            lambda source: Implementation(name, source, kind, names),
+            self._language,
+            max_retries,
+            shower(self._said(None)),
+        )
+        _check_sandbox((), params or {})
+        return self._written(call, question, func, response_class, (), params or {})
+
+    def _written(
+        self,
+        call: Call,
+        question: FunctionQuestion,
+        func: Callable[..., Any] | str,
+        asked: Any,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> LLMClassResponse:
+        messages = self._impl_messages(call, func, asked)
+        ask = self._ask(call.model, call.llm_config, call.role_mapping)
+        return question.ask(ask, messages, args, kwargs)
+
+    def _impl_messages(
+        self, call: Call, func: Callable[..., Any] | str, asked: Any
+    ) -> list[Message]:
+        write = self._impl_func_text(call.model, call.system)
+        return with_text(call.messages, lambda prompt: write(prompt, func, asked))
+
+    def _said(self, verbose: bool | None) -> bool | None:
+        """``verbose`` of a call, or of the client."""
+        return True if verbose is None and self._verbose else verbose
+
+
+def _check_retries(max_retries: int) -> None:
+    if not isinstance(max_retries, int) or max_retries < 0:
+        raise InvalidRequestError(
+            f"max_retries is {max_retries!r}; it must be a whole number of at least 0."
+        )
+
+
+def _check_sandbox(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuse before a model is asked for what could not run."""
+    require()
+    encode_call(args, kwargs)
