@@ -246,7 +246,7 @@ class Bedrock(Provider):
                     usage = news.get("usage") or {}
                     answer.facts.latency_ms = float((news.get("metrics") or {}).get("latencyMs", 0))
         finish = calls.finish(ending.finish(FINISHES))
-        for chunk in calls.end():
+        for chunk in calls.end(finish):
             yield chunk
         cached = usage.get("cacheReadInputTokens") or 0
         fresh = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)

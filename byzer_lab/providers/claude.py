@@ -206,7 +206,7 @@ class Claude(Provider):
                     input_tokens = fresh + kept + cached_tokens
                 output_tokens = _count(usage, "output_tokens", output_tokens)
         finish = calls.finish(ending.finish(FINISHES))
-        for chunk in calls.end():
+        for chunk in calls.end(finish):
             yield chunk
         told = self.usage(
             answer.facts, input_tokens, output_tokens, model=model, cached_tokens=cached_tokens

@@ -209,7 +209,7 @@ class SparkDesk(Provider):
                     status = choices.get("status", frame["header"].get("status"))
                     ending.reason = str(status) if status == LAST else ""
         finish = calls.finish(ending.finish(FINISHES))
-        for chunk in calls.end():
+        for chunk in calls.end(finish):
             yield chunk
         read, made = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
         yield Chunk(finish_reason=finish, usage=self.usage(facts, read, made))

@@ -282,8 +282,11 @@ class Calls:
         else:
             yield _chunk(ToolCallDelta(place, arguments=arguments))
 
-    def end(self) -> Iterator[Chunk]:
-        """What is missing: a call without arguments has an empty object of them."""
+    def end(self, finish: FinishReason) -> Iterator[Chunk]:
+        """What is missing: a call without arguments has an empty object of them, unless the answer
+        was cut there."""
+        if finish != "tool_calls":
+            return
         for key, begun in zip(list(self._keys), list(self._begun), strict=True):
             if not begun:
                 yield from self.more(key, "{}")

@@ -82,6 +82,8 @@ async def test_a_long_wait_is_the_callers_to_decide(waits: list[float]) -> None:
         ({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "6s"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after-ms": "inf"}, None),
     ],
 )
 def test_waits_are_read(headers: dict[str, str], seconds: float | None) -> None:

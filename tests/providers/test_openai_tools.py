@@ -165,6 +165,14 @@ async def test_calls_in_one_piece_and_without_ids() -> None:
         assert got[0][0] != got[1][0]
 
 
+async def test_a_call_that_the_limit_cut_is_not_made_whole() -> None:
+    async with asked() as (made, server):
+        server.script(ended(piece(0, "", id="a", name="now"), finish="length"))
+        got = await chunks(made, with_tools())
+        assert called(got) == [("a", "now", "")]
+        assert got[-1].finish_reason == "length"
+
+
 async def test_a_call_without_a_name() -> None:
     async with asked() as (made, server):
         server.script(ended(piece(0, "{}")))

@@ -67,7 +67,7 @@ async def chat(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[C
                         for chunk in reader.next(event):
                             yield chunk
             last = reader.last()
-            for chunk in calls.end():
+            for chunk in calls.end(last.finish_reason or "stop"):
                 yield chunk
             yield last
 
