@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.magic import no_var_expand
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 from traitlets.config import Configurable
 
 from byzer_lab.schema import ParameterInfo
-from byzer_lab_magics import deploying, looking, prompting, talks
+from byzer_lab_magics import deploying, looking, prompting, sql, talks
 from byzer_lab_magics.arguments import Arguments, HelpWanted
-from byzer_lab_magics.complete import Completion
+from byzer_lab_magics.complete import CachedNames, Completion, deployment_names
 from byzer_lab_magics.inputs import Inputs
+from byzer_lab_magics.sql_complete import SqlCompletion
 
 
 class ByzerMagics(Configurable):  # type: ignore[misc]
     """Settings of the magics: ``%config ByzerMagics.model = "chat"``."""
 
     model = Unicode("", help="Deployment that %%prompt asks when it names none.").tag(config=True)
+    sql_shell = Bool(
+        False, help='Whether %%llm_sql may run commands: set name=`...` where type="shell".'
+    ).tag(config=True)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ def entries(settings: ByzerMagics) -> list[MagicEntry]:
     def prompt(shell: Any, options: dict[str, Any], body: str) -> Any:
         return prompting.prompt(shell, options, body, settings.model)
 
+    def llm_sql(shell: Any, options: dict[str, Any], body: str) -> Any:
+        return sql.llm_sql(shell, options, body, settings.sql_shell)
+
     return [
+        MagicEntry(sql.SQL, llm_sql, cell=True),
         MagicEntry(prompting.PROMPT, prompt, cell=True),
         MagicEntry(talks.CONVERSATION, talks.conversation),
         MagicEntry(
@@ -91,6 +99,7 @@ class Registration:
         cells = [entry.arguments.magic for entry in self._entries if entry.cell]
         bodies = {entry.arguments.magic: entry.body for entry in self._entries if entry.body}
         self._completion = Completion(shell, arguments, bodies)
+        self._sql = SqlCompletion(shell, CachedNames(deployment_names))
         self._inputs = Inputs(shell, cells)
 
     def undo(self) -> None:
@@ -100,12 +109,13 @@ class Registration:
                 self._shell.magics_manager.magics[kind].pop(entry.arguments.magic, None)
         self._shell.configurables.remove(self._settings)
         self._completion.undo()
+        self._sql.undo()
         self._inputs.undo()
 
 
 def _function(shell: Any, entry: MagicEntry) -> Callable[..., Any]:
     arguments = entry.arguments
-    one_line = arguments is prompting.PROMPT
+    one_line = arguments in (prompting.PROMPT, sql.SQL)
 
     def magic(line: str, cell: str | None = None) -> Any:
         if entry.bare and not f"{line}{cell or ''}".strip():
