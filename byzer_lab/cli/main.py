@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from byzer_lab.cli import asking, cluster, deploying, keys, looking, serving
+from byzer_lab.cli import asking, cluster, deploying, keys, looking, scripts, serving
 from byzer_lab.errors import ByzerLabError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (cluster, deploying, asking, looking, serving):
+for group in (cluster, deploying, asking, looking, scripts, serving):
     app.add_typer(group.app)
 app.add_typer(keys.app, name="keys", help="Keys for the models' server.")
 
