@@ -1,7 +1,7 @@
 """A schema with an end: for models that, held to a schema, never close a list by themselves.
 
 Whatever fits the bounded schema fits the schema itself. References are written out, a class inside
-of itself only so often, so that nothing can grow without limit but numbers and open dicts.
+of itself only so often, so that nothing can grow without limit but open dicts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ ITEMS = 3
 """Most items of a list that has no limit."""
 CHARACTERS = 120
 """Most characters of a text that has no limit."""
+LARGEST = 10**9
+"""The largest amount of a number that has no limit at all."""
 DEPTH = 2
 """How often a class may stand inside of itself."""
 NODES = 3000
@@ -28,6 +30,7 @@ _UNTOUCHED = {
     "then", "unevaluatedItems", "unevaluatedProperties",
 }  # fmt: skip
 """Keywords whose schemas stay as they are."""
+_LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "const"}
 _PREFIXES = ("#/$defs/", "#/definitions/")
 
 
@@ -91,6 +94,8 @@ class _Bounds:
         free = not {"maxLength", "pattern", "format", "enum", "const"} & kept.keys()
         if kept.get("type") == "string" and free:
             kept["maxLength"] = max(CHARACTERS, kept.get("minLength", 0))
+        if kept.get("type") in ("integer", "number") and not _LIMITS & kept.keys():
+            kept |= {"minimum": -LARGEST, "maximum": LARGEST}
         return kept
 
     def _reference(self, node: Schema, inside: tuple[str, ...]) -> Any:
