@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from byzer_lab import __version__
@@ -23,6 +24,7 @@ from byzer_lab.gateway.openai.embeddings import Embeddings, Rerank
 from byzer_lab.gateway.openai.media import Images, Speech, Transcriptions
 from byzer_lab.gateway.openai.models import Models
 from byzer_lab.gateway.openai.responses import Responses
+from byzer_lab.gateway.openapi import describe, page
 from byzer_lab.gateway.service import Service
 from byzer_lab.web import build_app, error_response, json_response
 
@@ -71,9 +73,20 @@ def model_routes(service: Service) -> list[Route]:
         text = service.metrics.text(await service.backplane.deployments())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    description, documentation = describe(HANDLERS), page(HANDLERS)
+
+    async def openapi(_: Request) -> Response:
+        return json_response(description)
+
+    async def docs(request: Request) -> Response:
+        own = html.escape(str(request.base_url).rstrip("/"))
+        return HTMLResponse(documentation.replace("{URL}", own))
+
     return [
         Route("/health", health),
         Route("/version", version),
+        Route("/openapi.json", openapi),
+        Route("/docs", docs),
         Route("/metrics", metrics),
         Route("/v1/models", models.all),
         Route("/v1/models/{model:path}", models.one),

@@ -115,10 +115,10 @@ def test_tools_and_thoughts(anthropic: Any, talking: str) -> None:
 def test_wrong_requests(anthropic: Any, counting: str) -> None:
     with pytest.raises(sdk.BadRequestError) as caught:
         anthropic.messages.create(model=counting, messages=[], max_tokens=3)
-    assert caught.value.body["error"]["type"] == "invalid_request_error"
+    assert caught.value.response.json()["error"]["type"] == "invalid_request_error"
     with pytest.raises(sdk.NotFoundError) as missing:
         anthropic.messages.create(model="nobody", messages=HELLO, max_tokens=3)
-    assert missing.value.body["error"]["type"] == "not_found_error"
+    assert missing.value.response.json()["error"]["type"] == "not_found_error"
     with pytest.raises(sdk.AuthenticationError):
         anthropic.with_options(api_key="wrong").messages.create(
             model=counting, messages=HELLO, max_tokens=3

@@ -222,7 +222,8 @@ def test_embeddings(openai: Any, talking: str, counting: str) -> None:
         assert found.usage.prompt_tokens == 2
     assert found.data[1].truncated is True
     assert openai.embeddings.create(model=talking, input="one").data[0].embedding[1] == 0.5
-    for wrong in ({"dimensions": 2}, {"input": []}, {"input": [1, 2]}, {"input": ["a", ""]}):
+    wrongs: list[dict[str, Any]] = [{"dimensions": 2}, {"input": []}, {"input": [1, 2]}]
+    for wrong in [*wrongs, {"input": ["a", ""]}]:
         with pytest.raises(sdk.BadRequestError) as caught:
             openai.embeddings.create(**{"model": talking, "input": "a", **wrong})
         assert caught.value.param in wrong

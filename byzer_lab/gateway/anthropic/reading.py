@@ -100,9 +100,9 @@ def read_request(
         temperature=body.temperature,
         top_p=body.top_p,
         top_k=body.top_k,
-        stop=body.stop_sequences or [],
+        stop=body.stop_sequences,
     )
-    if "" in sampling.stop:
+    if "" in (sampling.stop or ()):
         raise refused("stop_sequences", "a stop text can't be empty.")
     check_generation(sampling)
     named = choice.name if choice.type == "tool" else CHOICES[choice.type]

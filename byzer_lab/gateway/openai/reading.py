@@ -41,8 +41,8 @@ def read_sampling(body: shapes.Sampled, max_tokens: int | None, **more: Any) -> 
         raise refused("logit_bias", "no engine here shifts single tokens; leave it out.")
     if body.stream_options is not None and not body.stream:
         raise refused("stream_options", "it is allowed with 'stream': true only.")
-    stop = [body.stop] if isinstance(body.stop, str) else body.stop or []
-    if "" in stop:
+    stop = [body.stop] if isinstance(body.stop, str) else body.stop
+    if "" in (stop or ()):
         raise refused("stop", "a stop text can't be empty.")
     sampling = Sampling(
         max_tokens=max_tokens,
@@ -55,8 +55,8 @@ def read_sampling(body: shapes.Sampled, max_tokens: int | None, **more: Any) -> 
         frequency_penalty=body.frequency_penalty,
         seed=body.seed,
         stop=stop,
-        stop_token_ids=body.stop_token_ids or [],
-        ignore_eos=bool(body.ignore_eos),
+        stop_token_ids=body.stop_token_ids,
+        ignore_eos=body.ignore_eos,
         **more,
     )
     check_generation(sampling)
