@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import threading
 from collections.abc import AsyncGenerator, Sequence
@@ -73,7 +74,8 @@ class RankGroup:
         try:
             # Whoever fails the boxes has set the failure before: one of both is seen.
             self._refuse_when_dead()
-            self._send(Add(number, plan))
+            held = plan.constraint.unstarted() if plan.constraint is not None else None
+            self._send(Add(number, dataclasses.replace(plan, constraint=held)))
             while not finished:
                 token = await box.next()
                 finished = token is None or token.last

@@ -45,11 +45,15 @@ class Compiler:
 
     def why_not(self, grammar: str) -> str:
         """What the library has against a grammar; empty when nothing."""
-        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
-        return words_of(matcher) if matcher.is_error() else ""
+        try:
+            self._compile(grammar)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def _compile(self, grammar: str) -> Any:
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
+        matcher.compute_bitmask()  # finds what no answer can fit
         if matcher.is_error():
             raise ValueError(words_of(matcher))
         return matcher

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ class Constraint:
         """Begin with a matcher of the grammar, fresh and the answer's own."""
         self._matcher = matcher
         return self
+
+    def unstarted(self) -> Constraint:
+        """The same for another process."""
+        return Constraint(self.grammar, self.whole)
 
     @property
     def matcher(self) -> Any:
@@ -68,7 +73,12 @@ async def followed(
 
 
 def words_of(matcher: Any) -> str:
-    """What the library says is wrong, on one line."""
-    lines = [line.strip() for line in str(matcher.get_error()).splitlines()]
-    kept = [line for line in lines if line and not line.startswith("<state>")]
-    return " ".join(kept)[:500].rstrip(".")
+    """What the library says is wrong, without the places of its own grammar."""
+    words = str(matcher.get_error()).split("\n<state>")[0]
+    words = re.split(r"\n\s*\d+ \|", words)[0]
+    words = re.sub(r"^(at \d+\(\d+\): )?(failed to compile JSON schema: )?", "", words)
+    if words.startswith("oneOf"):
+        return "'oneOf' holds where its parts exclude each other alone; write 'anyOf'"
+    if words.startswith("NoExtension"):
+        return "no answer can fit it"
+    return " ".join(words.split())[:300].rstrip(".")

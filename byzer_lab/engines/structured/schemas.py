@@ -7,6 +7,7 @@ schema fits the caller's. What it can't hold is refused by name and place.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -52,6 +53,8 @@ _REMARKS = {
     "$id",
     "$anchor",
 }
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_MOST_MULTIPLES = 512
 _OPTIONS = {
     "whitespace_flexible": False,
     "whitespace_pattern": None,
@@ -206,12 +209,14 @@ class _Walk:
     def _narrow_number(self, node: dict[str, Any], place: str) -> None:
         for key in ("exclusiveMinimum", "exclusiveMaximum"):
             if isinstance(node.get(key), bool):
-                raise refusal(f"{place}/{key}", f"{key} is a number in today's JSON Schema, which")
+                raise refusal(f"{place}/{key}", f"{key} is true or false, and must be a number,")
         step = node.get("multipleOf")
         if isinstance(step, float) and not _is_exact(step):
             raise refusal(
                 f"{place}/multipleOf", f"multiples of {step}, which computers round, can't be held"
             )
+        if isinstance(step, int | float) and step > 0:
+            self._list_multiples(node, place)
         # The library lets 0 through between an excluded 0 and a bound nearer than 1.
         for excluded, other, included, sign in (
             ("exclusiveMinimum", ("maximum", "exclusiveMaximum"), "minimum", 1),
@@ -222,6 +227,34 @@ class _Walk:
             if node.get(excluded) == 0 and near and node.get("type") != "integer":
                 del node[excluded]
                 node[included] = sign * min(bounds) / 1024
+
+    def _list_multiples(self, node: dict[str, Any], place: str) -> None:
+        """The library finds no multiples below 0: list them where they are few."""
+        step, low, high = (
+            node["multipleOf"],
+            _bound(node, "inimum", max),
+            _bound(node, "aximum", min),
+        )
+        first = None if low is None else math.ceil(low / step)
+        last = None if high is None else math.floor(high / step)
+        if first is not None and first * step == node.get("exclusiveMinimum"):
+            first += 1
+        if last is not None and last * step == node.get("exclusiveMaximum"):
+            last -= 1
+        numbers = {node["type"]} if isinstance(node.get("type"), str) else set()
+        if first is not None and last is not None and last - first < _MOST_MULTIPLES:
+            if first > last:
+                raise refusal(
+                    f"{place}/multipleOf", f"no multiple of {step} lies within the bounds"
+                )
+            if numbers & {"integer", "number"} and first < 0 and "enum" not in node:
+                for key in ("multipleOf", *_BOUNDS, "type"):
+                    node.pop(key, None)
+                node["enum"] = [number * step for number in range(first, last + 1)]
+        elif last is not None and last < 0:
+            raise refusal(
+                f"{place}/multipleOf", f"so many multiples of {step} below 0 can't be held"
+            )
 
     def _note_object(self, node: dict[str, Any]) -> None:
         properties = node.get("properties")
@@ -252,6 +285,12 @@ class _Walk:
         if found is None:
             raise refusal(here, f"$ref leads to {reference!r}, which isn't there,")
         self.visit(found, f"{self._whole}{pointer}")
+
+
+def _bound(node: dict[str, Any], ending: str, choose: Any) -> Any:
+    found = [node.get(f"m{ending}"), node.get(f"exclusiveM{ending}")]
+    found = [one for one in found if isinstance(one, int | float)]
+    return choose(found) if found else None
 
 
 def _is_exact(step: float) -> bool:
