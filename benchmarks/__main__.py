@@ -26,6 +26,7 @@ BENCHMARKS = {
     "idle": "what an idle cluster uses",
     "transformers_engine": "continuous batching against one request at a time",
     "llama_cpp_engine": "streams in one context against one at a time",
+    "sandbox": "a function that the model wrote, in the warm sandbox",
     "vllm_streams": "64 streams through a deployment against vLLM in process",
 }
 

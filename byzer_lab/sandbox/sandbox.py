@@ -196,6 +196,8 @@ class _Zygote:
     def stop(self) -> None:
         """End it with all that it started, and remove its folder."""
         self.line.close()
+        if self.owner != os.getpid():
+            return  # a forked copy of the owner ends; the owner goes on
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # children die with their supervisors
         self._process.wait()
@@ -209,6 +211,15 @@ class _Zygote:
 
 _shared: Sandbox | None = None
 _shared_lock = threading.Lock()
+
+
+def _forget() -> None:
+    """In a forked copy of this process: its sandbox is the owner's, its locks may be held."""
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def shared() -> Sandbox:

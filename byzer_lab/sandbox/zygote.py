@@ -36,6 +36,9 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 M_ARENA_MAX = -8
 
+PAUSE_S = 0.02
+"""Between a call and the fork of the next supervisor, so that they don't share a processor."""
+
 
 def main(control: int) -> None:
     """Serve until the owner ends or closes the socket.
@@ -71,21 +74,23 @@ def main(control: int) -> None:
 
 def _serve(line: socket.socket, owner: int, root: str, read: list[str]) -> None:
     """Hand each call to a supervisor that waits for it, and fork the next one."""
-    spare = _fork(line, owner, root, read)
+    spare: socket.socket | None = _fork(line, owner, root, read)
     line.send(b"r")
     while True:
-        ready, _, _ = select.select([line.fileno(), owner], [], [])
+        ready, _, _ = select.select([line.fileno(), owner], [], [], None if spare else PAUSE_S)
         if owner in ready:
-            break
+            return
+        spare = spare or _fork(line, owner, root, read)
+        if not ready:
+            continue
         _, calls, _, _ = socket.recv_fds(line, 1, 1)
         if not calls:
-            break
+            return
         with contextlib.suppress(BrokenPipeError):  # it was killed; the caller hears of it
             socket.send_fds(spare, [b"c"], calls)
         os.close(calls[0])
         spare.close()
-        spare = _fork(line, owner, root, read)
-    spare.close()
+        spare = None
 
 
 def _fork(line: socket.socket, owner: int, root: str, read: list[str]) -> socket.socket:

@@ -12,7 +12,7 @@ from byzer_lab.sandbox.support import missing
 
 Run = Callable[..., Outcome]
 
-LIMITS = Limits(time_s=20, cpu_s=20)
+LIMITS = Limits(time_s=60, cpu_s=60)
 
 
 @pytest.fixture(scope="session")

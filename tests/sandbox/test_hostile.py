@@ -21,6 +21,7 @@ from byzer_lab.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Run
 
 SHORT = Limits(time_s=1, cpu_s=20)
+LONG = Limits(time_s=60, cpu_s=60)
 
 
 class Outside:
@@ -318,57 +319,69 @@ LIMITED: dict[str, tuple[str, Limits, str]] = {
         SHORT,
         "time",
     ),
-    "memory": ("a = []\nwhile True: a.append(bytearray(1 << 24))", Limits(), "memory"),
-    "memory at once": ("return len(bytearray(1 << 40))", Limits(), "memory"),
+    "memory": (
+        "a = []\nwhile True: a.append(bytearray(1 << 24))",
+        LONG,
+        "memory",
+    ),
+    "memory at once": ("return len(bytearray(1 << 40))", LONG, "memory"),
     "memory by mapping": (
         "import mmap\na = []\nwhile True: a.append(mmap.mmap(-1, 1 << 26))",
-        Limits(memory_mib=256),
+        Limits(memory_mib=256, time_s=60, cpu_s=60),
         "",
     ),
-    "a gigabyte of print": ("while True: print('x' * 1000000)", Limits(time_s=60), "output"),
-    "a gigabyte to the errors' channel": (
-        "import os\nwhile True: os.write(2, b'x' * 1000000)",
-        Limits(time_s=60),
+    "a gigabyte of print": (
+        "while True: print('x' * 1000000)",
+        LONG,
         "output",
     ),
-    "a huge result": ("return 'x' * (1 << 25)", Limits(time_s=60), "result"),
+    "a gigabyte to the errors' channel": (
+        "import os\nwhile True: os.write(2, b'x' * 1000000)",
+        LONG,
+        "output",
+    ),
+    "a huge result": ("return 'x' * (1 << 25)", LONG, "result"),
     "a large file": (
         "with open('x', 'wb') as file:\n    while True: file.write(bytes(1 << 20))",
-        Limits(),
+        LONG,
         "file",
     ),
-    "a large file at once": ("import os\nos.truncate(os.open('x', 66), 1 << 40)", Limits(), ""),
+    "a large file at once": (
+        "import os\nos.truncate(os.open('x', 66), 1 << 40)",
+        LONG,
+        "",
+    ),
     "many files": (
         "n = 0\nwhile True:\n    n += 1\n    with open(str(n), 'w') as file: file.write('x')",
-        Limits(time_s=60, cpu_s=60),
+        LONG,
         "scratch",
     ),
     "full files": (
         "n = 0\nwhile True:\n    n += 1\n    open(str(n), 'wb').write(bytes(1 << 23))",
-        Limits(time_s=60, cpu_s=60),
+        LONG,
         "scratch",
     ),
     "files without a name": (
         "import os\na = []\nwhile True:\n    a.append(open('x', 'wb', 0)); os.unlink('x')\n"
         "    a[-1].write(bytes(1 << 23))",
-        Limits(time_s=60, cpu_s=60),
+        LONG,
         "scratch",
     ),
     "nested folders": (
         "import os\nwhile True: os.mkdir('d'); os.chdir('d')",
-        Limits(time_s=60, cpu_s=60),
+        LONG,
         "scratch",
     ),
     "a folder that hides": (
         "import os, time\nos.mkdir('d'); os.mkdir('d/e'); os.mkdir('d/e/f', 0)\n"
         "while True:\n    open(f'd/{time.monotonic_ns()}', 'wb').write(bytes(1 << 20))",
-        Limits(time_s=60, cpu_s=60),
+        LONG,
         "scratch",
     ),
     "threads": (
         "import threading, time\n"
         "while True: threading.Thread(target=time.sleep, args=(100,)).start()",
-        Limits(time_s=60, cpu_s=60),
+        LONG,
         "threads",
     ),
 }
