@@ -71,9 +71,17 @@ GENERATION: tuple[ParameterInfo, ...] = (
         most=2,
     ),
     ParameterInfo("seed", int, None, "Makes sampling repeatable."),
-    ParameterInfo("stop", list, (), "Texts that end the answer.", aliases=("stopping_sequences",)),
-    ParameterInfo("stop_token_ids", list, (), "Tokens that end the answer, by number.", items=int),
-    ParameterInfo("ignore_eos", bool, False, "Goes on past the model's end-of-text token."),
+    ParameterInfo(
+        "stop",
+        list,
+        None,
+        "Texts that end the answer; an empty list: none, whatever the deployment's default is.",
+        aliases=("stopping_sequences",),
+    ),
+    ParameterInfo(
+        "stop_token_ids", list, None, "Tokens that end the answer, by number.", items=int
+    ),
+    ParameterInfo("ignore_eos", bool, None, "Goes on past the model's end-of-text token."),
     ParameterInfo(
         "logprobs",
         int,

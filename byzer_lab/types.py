@@ -116,9 +116,9 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     seed: int | None = None
-    stop: list[str] = []
-    stop_token_ids: list[int] = []
-    ignore_eos: bool = False
+    stop: list[str] | None = None
+    stop_token_ids: list[int] | None = None
+    ignore_eos: bool | None = None
     logprobs: int | None = None
     options: dict[str, Any] = {}
 

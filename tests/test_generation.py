@@ -30,7 +30,11 @@ def test_names_of_the_original() -> None:
         "gen.early_stopping": "False",
     }
     assert read_sampling(given) == Sampling(
-        max_tokens=20, temperature=0.1, stop=["a", "b"], stop_token_ids=[1, 2]
+        max_tokens=20,
+        temperature=0.1,
+        stop=["a", "b"],
+        stop_token_ids=[1, 2],
+        ignore_eos=False,
     )
     with pytest.raises(InvalidRequestError, match="use_beam_search is True, but no engine here"):
         read_sampling({"gen.use_beam_search": True})
@@ -64,6 +68,8 @@ def test_defaults_fill_in_what_is_open() -> None:
         temperature=0.0, stop=["x"], seed=1
     )
     assert filled(Sampling(stop=["y"]), Sampling()) == Sampling(stop=["y"])
+    switched_off = Sampling(stop=[], ignore_eos=False)
+    assert filled(switched_off, Sampling(stop=["x"], ignore_eos=True)) == switched_off
 
 
 def test_a_change_keeps_the_others_and_removes_what_is_none() -> None:

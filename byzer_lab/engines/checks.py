@@ -25,9 +25,9 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
         raise InvalidRequestError(
             f"{', '.join(sampling.options)}: only models of providers take that; leave it out."
         )
-    if "" in sampling.stop:
+    if "" in (sampling.stop or ()):
         raise InvalidRequestError("stop holds an empty text; each stop text needs a character.")
-    for token in sampling.stop_token_ids:
+    for token in sampling.stop_token_ids or ():
         if not 0 <= token < vocabulary:
             raise InvalidRequestError(
                 f"stop_token_ids holds {token}; this model's tokens are 0 to {vocabulary - 1}."

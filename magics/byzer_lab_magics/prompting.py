@@ -152,8 +152,9 @@ def _check_variable(name: str | None) -> None:
 def _request(
     shell: Any, options: dict[str, Any], body: str, talk: list[Message]
 ) -> GenerateRequest:
-    chosen = {option.name: options[option.name] for option in SAMPLING}
-    chosen["stop"] = [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in chosen["stop"]]
+    given = {option.name: options[option.name] for option in SAMPLING}
+    given["stop"] = [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in given["stop"]]
+    chosen = {name: value for name, value in given.items() if value != []}  # [] is an option left out
     sampling = read_sampling(chosen)
     fields: dict[str, Any] = {
         "request_id": secrets.token_hex(8),

@@ -168,7 +168,7 @@ class DeepSpeedEngine(TokenizerCalls, LocalEngine):
         plan = make_plan(request, model, None)
         constraint = await structure.constraint(request)
         plan = structure.held(plan, constraint)
-        answer = structure.answer(request, constraint, request.sampling.stop)
+        answer = structure.answer(request, constraint)
         steps = followed(loaded.group.stream(plan), constraint)
         chunks = chunks_of(steps, plan, model, answer)
         async with aclosing(chunks):

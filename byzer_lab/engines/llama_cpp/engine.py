@@ -134,7 +134,7 @@ class LlamaCppEngine(LocalEngine):
         refuse_adapter(request)
         if request.messages is not None and loaded.template is not None:
             sampling = request.sampling
-            stops = [*sampling.stop, *loaded.template.stops]
+            stops = [*(sampling.stop or ()), *loaded.template.stops]
             request = replace(request, sampling=replace(sampling, stop=stops))
         plan = make_plan(
             request,
@@ -147,7 +147,7 @@ class LlamaCppEngine(LocalEngine):
         structure = loaded.structure
         constraint = await structure.constraint(request)
         plan = structure.held(plan, constraint)
-        answer = structure.answer(request, constraint, request.sampling.stop)
+        answer = structure.answer(request, constraint)
         chunks = chunks_of(loaded.batch.stream(plan), plan, model, answer)
         async with aclosing(chunks):
             async for chunk in chunks:

@@ -76,11 +76,11 @@ class Structure:
         return dataclasses.replace(plan, constraint=constraint, end_tokens=self._end_tokens)
 
     def answer(
-        self, request: GenerateRequest, constraint: Constraint | None, stops: list[str]
+        self, request: GenerateRequest, constraint: Constraint | None
     ) -> AnswerText | CallingAnswer:
         """What makes text and calls of the request's tokens."""
         whole = constraint is not None and constraint.whole
-        stops = [] if whole else stops
+        stops = [] if whole else request.sampling.stop or []
         if constraint is None or self._calls is None or not offered_tools(request):
             return AnswerText(self._decode, stops)
         anywhere = bool(self._calls.trigger) and not whole

@@ -119,7 +119,7 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
         plan = make_plan(request, loaded, runner.longest_request)
         constraint = await structure.constraint(request)
         plan = structure.held(plan, constraint)
-        answer = structure.answer(request, constraint, request.sampling.stop)
+        answer = structure.answer(request, constraint)
         chunks = chunks_of(runner.stream(plan), plan, loaded, answer)
         async with aclosing(chunks):
             async for chunk in chunks:

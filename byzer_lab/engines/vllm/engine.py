@@ -146,7 +146,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
         plan = make_plan(request, loaded, None)
         constraint = await structure.constraint(request)
         plan = structure.held(plan, constraint)
-        answer = structure.answer(request, constraint, request.sampling.stop)
+        answer = structure.answer(request, constraint)
         steps = followed(runtime.stream(plan, adapter), constraint)
         chunks = chunks_of(steps, plan, loaded, answer)
         async with aclosing(chunks):
