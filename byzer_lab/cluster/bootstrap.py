@@ -57,6 +57,9 @@ def ray_environment() -> dict[str, str]:
         # listens on loopback; otherwise Ray turns 127.0.0.1 into the machine's public address.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        # Else Ray's memory grows with every worker that ever was, and with every call.
+        "RAY_maximum_gcs_destroyed_actor_cached_count": "100",
+        "RAY_task_events_report_interval_ms": "0",
     }
 
 

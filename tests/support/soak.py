@@ -44,12 +44,17 @@ class Footprint:
     Attributes:
         processes: How many there are of each kind; Ray's pool of idle processes left out.
         files: Open files and sockets, of all and of this process.
-        mib: Resident memory of all and of this process.
+        memory: Resident memory of each kind, this process among them, in MiB.
     """
 
     processes: Counter[str] = field(default_factory=Counter)
     files: int = 0
-    mib: float = 0.0
+    memory: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def mib(self) -> float:
+        """Resident memory of all, in MiB."""
+        return sum(self.memory.values())
 
 
 def footprint(leader: int) -> Footprint:
@@ -63,7 +68,7 @@ def footprint(leader: int) -> Footprint:
                 continue
             found.processes[kind] += 1
             found.files += process.num_fds()
-            found.mib += process.memory_info().rss / 2**20
+            found.memory[kind] += round(process.memory_info().rss / 2**20)
     return found
 
 
@@ -133,7 +138,8 @@ def problems(before: Footprint, after: Footprint) -> list[str]:
     if after.files > before.files + MOST_MORE_FILES:
         found.append(f"open files: {before.files} became {after.files}")
     if after.mib > before.mib + MOST_MORE_MIB:
-        found.append(f"memory: {before.mib:.0f} MiB became {after.mib:.0f} MiB")
+        more = after.memory - before.memory
+        found.append(f"memory: {before.mib:.0f} MiB became {after.mib:.0f} MiB: {dict(more)}")
     return found
 
 
@@ -154,6 +160,7 @@ def main() -> int:
     print(f"{answers} whole answers in {minutes:g} minutes")
     for when, found in (("before", before), ("after", after)):
         print(f"{when:7}{found.files:5} files {found.mib:7.0f} MiB  {dict(found.processes)}")
+        print(f"{'':7}MiB of each: {dict(found.memory)}")
     left = problems(before, after)
     print(*left or ["nothing was left behind"], sep="\n")
     return int(bool(left))
