@@ -110,6 +110,7 @@ class Answerer:
         self._report = report
         self._name = name
         self._depends = False
+        self._said: dict[bytes, Answer] = {}  # by this statement's own calls, failed ones too
 
     def __call__(self, stage: Stage) -> str:
         """Answer a stage; see :data:`byzer_lab.sql.models.lifting.Answering`.
@@ -141,7 +142,9 @@ class Answerer:
     def _ask(self, model: Model, label: str, keyed: dict[bytes, Question]) -> dict[bytes, Answer]:
         """Answers of all questions."""
         store = self._store()
-        known = {} if self._budget.fresh else store.get(list(keyed))
+        known = {key: self._said[key] for key in keyed if key in self._said}
+        if not self._budget.fresh:
+            known = store.get([key for key in keyed if key not in known]) | known
         counts = Counts(total=len(keyed), cached=len(known))
         stage = StageReport(label, counts, exact=not self._depends)
         self._report.stages.append(stage)
@@ -181,6 +184,7 @@ class Answerer:
         def keep(fresh: list[tuple[bytes, Answer]]) -> None:
             store.put(model.name, fresh)
             known.update(fresh)
+            self._said.update(fresh)
             if self._report.watch:
                 self._report.watch(stage)
 

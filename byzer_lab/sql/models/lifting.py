@@ -66,6 +66,7 @@ class Lifter:
         self._answering = answering
         self._name = name
         self._kept: list[str] = []
+        self._tables: dict[tuple[object, str], str] = {}
 
     def lift(self, query: exp.Query) -> exp.Query:
         """A query without calls that has the same rows. Tables that it needs stand until
@@ -230,12 +231,16 @@ class Lifter:
         if call.kind == "chat":
             [column] = self._engine.columns(sql(rows))
             listed = column.type.endswith("]")
+        # In the order of the rows, so that what a budget or an interrupt leaves is the end of them.
         questions = (
-            f"select distinct to_json({KEY})::varchar as {KEY} from ({sql(rows)}) "
-            f"where {KEY} is not null"
+            f"select to_json({KEY})::varchar as {KEY} from (select {KEY}, row_number() over () as "
+            f"place from ({sql(rows)})) where {KEY} is not null group by {KEY} order by min(place)"
         )
-        table = self._answering(Stage(call, questions, listed))
-        self._kept.append(table)
+        asked = ((call.kind, call.model, call.node.name, call.schema), questions)
+        table = self._tables.get(asked) or self._answering(Stage(call, questions, listed))
+        if asked not in self._tables:
+            self._tables[asked] = table
+            self._kept.append(table)
         parent = call.node.parent
         error = isinstance(parent, exp.Anonymous) and parent.name.lower() == ERROR_OF
         wanted = "error" if error and call.kind != "chat" else "answer"
@@ -353,6 +358,7 @@ class _Parts:
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
         self.columns: list[exp.Expr] = []
+        self._names: dict[str, str] = {}
         self._of_items = 0
 
     def item(self, item: exp.Expr) -> exp.Expr:
@@ -402,8 +408,12 @@ class _Parts:
         return [one for item in items for one in (columns if item.is_star else [item])]
 
     def _column(self, part: exp.Expr) -> exp.Column:
-        name = f"__part{len(self.columns)}"
-        self.columns.append(exp.alias_(part, name))
+        written = sql(part)
+        name = self._names.get(written, f"__part{len(self.columns)}")
+        if written not in self._names:
+            self.columns.append(exp.alias_(part, name))
+            if not part.find(exp.Rand, exp.Randn, exp.Uuid, exp.Anonymous):
+                self._names[written] = name
         return exp.column(name)
 
 
