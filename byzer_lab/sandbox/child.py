@@ -107,6 +107,8 @@ def _said(error: BaseException) -> dict[str, Any]:
         limit = "memory"
     elif isinstance(error, OSError) and error.errno == errno.EFBIG:
         limit = "file"
+    elif type(error) is RuntimeError and error.args == ("can't start new thread",):
+        limit = "threads"  # their stacks have filled the address space
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == NAME
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from byzer_lab.sandbox.limits import Limit, Limits, Outcome, SandboxError
 from byzer_lab.sandbox.support import INSTEAD
 
-KNOWN = {"memory", "file"}
+KNOWN = {"memory", "file", "threads"}
 """Limits that the code itself meets as an exception."""
 
 
