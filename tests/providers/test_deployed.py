@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from byzer_lab import ByzerLLM, LLMRequest
 from byzer_lab.cluster.runtime import Runtime
@@ -59,6 +60,37 @@ def test_chat_and_streams(llm: ByzerLLM, stand_in: StandIn) -> None:
     texts = [text for text, _ in llm.stream_chat_oai(said, delta_mode=True)]
     assert "".join(texts) == response.output
     assert llm.chat(None, LLMRequest(["one", "two"], max_length=20))[1].output == "You said: two"
+
+
+class Story(BaseModel):
+    """A story."""
+
+    title: str
+    pages: int
+
+
+def now(zone: str = "UTC") -> str:
+    """The time.
+
+    Args:
+        zone: Where.
+    """
+    return f"12:00 {zone}"
+
+
+def test_objects_and_tools(llm: ByzerLLM, stand_in: StandIn) -> None:
+    meta = deploy(llm, stand_in, "gpt")
+    assert meta["structured_output"] == "json_schema"
+    assert meta["support_tools"]
+    llm.setup_default_model_name("gpt")
+    asks = 'A story: {"title": "Rome", "pages": 3}'
+    (typed,) = llm.chat_oai(asks, response_class=Story)
+    assert typed.value == Story(title="Rome", pages=3)
+    assert typed.metadata["structured_output"] == "json_schema"
+    asks = 'What is now({"zone": "CET"})?'
+    (called,) = llm.chat_oai(asks, tools=[now], execute_tool=True)
+    assert called.values == ["12:00 CET"]
+    llm.undeploy("gpt")
 
 
 def test_vectors(llm: ByzerLLM, stand_in: StandIn) -> None:
