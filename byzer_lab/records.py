@@ -94,6 +94,11 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
                 raise InvalidRequestError(
                     f"{field} is {value:.10g}; it must be from {low:.10g} to {high:.10g}."
                 )
+        if self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
+            raise InvalidRequestError(
+                f"gpus_per_worker is {self.gpus_per_worker:g}; above 1 it must be a whole number: "
+                "workers share one GPU, but no part of several."
+            )
         for resource in self.resources:
             if not _RESOURCE.fullmatch(resource):
                 raise InvalidRequestError(

@@ -26,9 +26,10 @@ def test_rays_own_resources_are_refused(name: str) -> None:
     [
         ({"max_workers": 0}, "max_workers is 0; it must be from 1 to 1000"),
         ({"min_workers": 3, "max_workers": 2}, "max_workers is 2; it must be from 3"),
+        ({"gpus_per_worker": 1.5}, "gpus_per_worker is 1.5; above 1 it must be a whole number"),
         ({"min_workers": 2}, "min_workers is 2, but max_workers is not given"),
     ],
 )
-def test_bounds_of_the_number_of_workers(fields: dict[str, Any], sentence: str) -> None:
+def test_bounds(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidRequestError, match=sentence):
         DeploymentSpec(name="x", **fields).check()

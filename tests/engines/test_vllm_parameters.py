@@ -110,6 +110,23 @@ def test_what_does_not_fit_is_refused(given: dict[str, Any], said: str) -> None:
         VLLMEngine(EngineConfig("bundled", "custom/auto", given, 4))
 
 
+@pytest.mark.parametrize(
+    ("given", "gpus"),
+    [
+        ({"tensor_parallel_size": 4}, 2),
+        ({"backend.tensor_parallel_size": 2}, 0.5),
+        ({"pipeline_parallel_size": 3}, 4),
+        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 2),
+    ],
+)
+def test_ranks_are_as_many_as_gpus(given: dict[str, Any], gpus: float) -> None:
+    with pytest.raises(InvalidRequestError, match=f"but a worker has {gpus:g} GPUs"):
+        read_parameters(given, gpus)
+    read_parameters(given)  # on processors ranks are processes
+    read_parameters({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 4)
+    read_parameters({"pipeline_parallel_size": 2}, 4)
+
+
 def test_every_parameter_is_described() -> None:
     described = {info.name: info for info in VLLMEngine.parameters()}
     assert len(described) > 200

@@ -113,9 +113,9 @@ def make_config(arguments: Any, concurrency: int, cpu_kv_cache_gib: float | None
 
 def _where(gpus: float, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that say on what the model runs."""
-    spread = max(1, int(gpus)) if not on_processor() else 1
-    tensor = asked.get("tensor_parallel_size", spread)
-    ranks = tensor * asked.get("pipeline_parallel_size", 1) * asked.get("data_parallel_size", 1)
+    groups = asked.get("pipeline_parallel_size", 1) * asked.get("data_parallel_size", 1)
+    spread = max(1, int(gpus) // groups) if not on_processor() else 1
+    ranks = asked.get("tensor_parallel_size", spread) * groups
     defaults: dict[str, Any] = {
         "tensor_parallel_size": spread,
         "distributed_executor_backend": executor_for(

@@ -44,7 +44,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)
-        self._parameters = read_parameters(config.infer_params)
+        self._parameters = read_parameters(config.infer_params, config.gpus)
         self._adapters: dict[str, Adapter] = {}
         self._news: News | None = None
         self._runtime: Runtime | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -57,6 +58,9 @@ OWN = (
     ),
 )
 
+RANKS = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+"""Arguments whose product is the number of ranks."""
+
 REFUSED = {
     "model": "the model is the deployment's model_path",
     "skip_tokenizer_init": "prompts and answers need the tokenizer",
@@ -103,14 +107,16 @@ def describe_parameters() -> tuple[ParameterInfo, ...]:
     return (*(_with_prefix(info) for info in OWN), *_engine_arguments())
 
 
-def read_parameters(given: Mapping[str, Any]) -> Parameters:
+def read_parameters(given: Mapping[str, Any], gpus: float = 0) -> Parameters:
     """Check infer parameters.
 
     Args:
         given: As the deployment has them, with or without ``backend.``.
+        gpus: Of one worker; 0 on processors, where ranks are processes.
 
     Raises:
-        InvalidRequestError: An unknown name, the same one twice, or a value that doesn't fit.
+        InvalidRequestError: An unknown name, the same one twice, a value that doesn't fit, or more
+            or fewer ranks than GPUs.
     """
     known = {name: info for info in describe_parameters() for name in (info.name, *info.aliases)}
     asked = {}
@@ -131,6 +137,7 @@ def read_parameters(given: Mapping[str, Any]) -> Parameters:
     values = read_values(describe_parameters(), asked, OWNER)
     own = {info.name: values.pop(info.name, None) for info in OWN}
     adapters = _check_adapters(own["adapters"] or {}, values)
+    _check_ranks(values, gpus)
     return Parameters(
         values, own["engine_args"] or {}, adapters, own["num_threads"], own["cpu_kv_cache_gib"]
     )
@@ -179,6 +186,18 @@ def _note_ray(value: Any) -> None:
         "group of Ray; distributed_executor_backend says otherwise.",
         value,
     )
+
+
+def _check_ranks(arguments: Mapping[str, Any], gpus: float) -> None:
+    given = {name: arguments[name] for name in RANKS if name in arguments}
+    ranks = math.prod(given.values())
+    rest = gpus % ranks if "tensor_parallel_size" not in given else gpus - ranks
+    if gpus >= 1 and rest or 0 < gpus < 1 < ranks:
+        words = " and ".join(f"{name} is {value}" for name, value in given.items())
+        raise InvalidRequestError(
+            f"{words}, but a worker has {gpus:g} GPUs and runs one rank on each; leave it out, or "
+            f"set gpus_per_worker to {ranks}."
+        )
 
 
 def _check_adapters(adapters: dict[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
