@@ -88,6 +88,7 @@ def _end_tokens(sampling: Sampling, model: Model) -> frozenset[int]:
     A stop text that is a special token, such as ``<|im_end|>``, is never seen as text: it ends the
     answer as a token.
     """
-    marks = [token for stop in sampling.stop or () if (token := model.special_token(stop)) is not None]
+    found = [model.special_token(stop) for stop in sampling.stop or ()]
+    marks = [token for token in found if token is not None]
     own = () if sampling.ignore_eos else model.end_of_text
     return frozenset([*(sampling.stop_token_ids or ()), *marks, *own])

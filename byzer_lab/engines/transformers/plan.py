@@ -100,6 +100,7 @@ def _end_tokens(sampling: Sampling, loaded: LoadedModel) -> frozenset[int]:
     A stop text that is a special token, such as ``<|im_end|>``, is never seen as text: it ends the
     answer as a token.
     """
-    marks = [loaded.special_tokens[stop] for stop in sampling.stop or () if stop in loaded.special_tokens]
+    special = loaded.special_tokens
+    marks = [special[stop] for stop in sampling.stop or () if stop in special]
     own = [] if sampling.ignore_eos else loaded.end_of_text
     return frozenset([*(sampling.stop_token_ids or ()), *marks, *own])

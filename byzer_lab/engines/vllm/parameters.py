@@ -192,7 +192,7 @@ def _check_ranks(arguments: Mapping[str, Any], gpus: float) -> None:
     given = {name: arguments[name] for name in RANKS if name in arguments}
     ranks = math.prod(given.values())
     rest = gpus % ranks if "tensor_parallel_size" not in given else gpus - ranks
-    if gpus >= 1 and rest or 0 < gpus < 1 < ranks:
+    if (gpus >= 1 and rest) or 0 < gpus < 1 < ranks:
         words = " and ".join(f"{name} is {value}" for name, value in given.items())
         raise InvalidRequestError(
             f"{words}, but a worker has {gpus:g} GPUs and runs one rank on each; leave it out, or "
