@@ -37,6 +37,8 @@ def test_it_runs_and_shows_no_key(cluster: Runtime, monkeypatch: pytest.MonkeyPa
         "You said: Say good morning in three languages.",
         "40 answers, the last one: You said: What is 39 plus one?",
         "You said and showed 1 picture: Which colour is this?",
+        "Story(title='text', pages=1)",
+        " UTC']",
         "audio/wav",
         "b'PNG'",
         "ProviderAuthenticationError: saas/openai does not accept the key",
