@@ -37,7 +37,7 @@ class Ran:
     stdout: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Implementation:
     """The function; calling it runs it, in the sandbox unless ``unsafe``.
 
@@ -128,9 +128,16 @@ class Implementation:
         except Exception as error:
             return Ran(None, f"The code failed with {type(error).__name__}: {error}")
 
+    @property
+    def place(self) -> str:
+        """Where it runs."""
+        return "in this process" if self.unsafe else "in the sandbox"
+
+    def __repr__(self) -> str:
+        return f"<function {self.name}, written by a model, runs {self.place}>"
+
     def _repr_html_(self) -> str:
-        where = "in this process" if self.unsafe else "in the sandbox"
-        title = f"<code>{html.escape(self.name)}</code>, written by a model, runs {where}"
+        title = f"<code>{html.escape(self.name)}</code>, written by a model, runs {self.place}"
         return folded(title, self.source)
 
 

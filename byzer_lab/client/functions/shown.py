@@ -11,7 +11,7 @@ from typing import Any
 from byzer_lab.client.functions.implementation import Implementation, folded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shown:
     """A written function on its way to run.
 
@@ -38,18 +38,13 @@ class Shown:
             parts.append(f"{cost} {currency}".strip())
         return ", ".join(parts)
 
-    @property
-    def place(self) -> str:
-        """Where it runs."""
-        return "in this process" if self.function.unsafe else "in the sandbox"
-
-    def __str__(self) -> str:
-        head = f"{self.function.name}: {self.origin}; runs {self.place}"
+    def __repr__(self) -> str:
+        head = f"{self.function.name}: {self.origin}; runs {self.function.place}"
         return f"{head}\n\n{self.function.source}"
 
     def _repr_html_(self) -> str:
         name = html.escape(self.function.name)
-        title = f"<code>{name}</code>: {html.escape(self.origin)}; runs {self.place}"
+        title = f"<code>{name}</code>: {html.escape(self.origin)}; runs {self.function.place}"
         return folded(title, self.function.source)
 
 
@@ -80,5 +75,4 @@ def _display() -> Callable[[Any], Any] | None:
     shell = running.get_ipython() if running else None
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    display: Callable[[Any], Any] = sys.modules["IPython.display"].display
-    return display
+    return getattr(sys.modules.get("IPython.display"), "display", None)
