@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from byzer_lab.errors import InvalidRequestError
+from byzer_lab.errors import ByzerLabError, InvalidRequestError
 from tests.sql.conftest import Lab
 
 
@@ -105,9 +105,9 @@ def test_conditions_of_where_see_each_others_rows(thousand: Lab) -> None:
     ],
 )
 def test_what_can_not_be_asked(thousand: Lab, query: str, says: str) -> None:
-    with pytest.raises(Exception) as caught:  # the engine's own and ours
+    with pytest.raises(ByzerLabError) as caught:
         thousand.run(f"{query} as made;")
-    assert says in str(caught.value)
+    assert says in caught.value.message
     assert thousand.models.calls == 0
     assert thousand.session.tables.names() == []
 
