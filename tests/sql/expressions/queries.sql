@@ -1,0 +1,163 @@
+select grp, count(*) as n from people group by grp order by grp
+select grp, count(score) as n, sum(score) s, avg(score) a from people group by grp order by grp
+select grp, min(name) mi, max(name) ma from people group by grp order by grp
+select count(distinct grp) from people
+select count(if(score > 3, 1, null)) from people
+select sum(id) filter (where grp = 'a') from people
+select grp, collect_list(name) l from people group by grp order by grp
+select sort_array(collect_set(grp)) from people
+select first(id) f from (select * from people order by id)
+select last(name, true) f from (select * from people order by id)
+select first_value(id) f from (select 1 as id)
+select any_value(grp) from people where grp = 'a'
+select max_by(name, id) m, min_by(name, id) n from people where name is not null
+select percentile(id, 0.5) from people
+select percentile_approx(id, 0.5) from people
+select median(id) from people
+select mode(grp) from (select 'a' as grp union all select 'a' union all select 'b')
+select stddev(id) s, variance(id) v, stddev_pop(id) sp, var_pop(id) vp from people
+select corr(id, id * 2) from people
+select round(skewness(score), 6) from people
+select round(kurtosis(id), 6) from people
+select bool_and(id > 0) a, bool_or(id > 3) o, every(id > 1) e, some(id > 3) s from people
+select bit_and(id) a, bit_or(id) o, bit_xor(id) x from people
+select count_if(id > 2) from people
+select approx_count_distinct(grp) from people
+select sum(distinct qty % 3) from orders
+select array_agg(id) from (select id from people order by id)
+select string_agg(name, ',') from (select 'a' as name union all select 'a')
+select listagg(grp, '-') from (select 'a' as grp union all select 'a')
+select grouping(grp) g, grp, sum(id) s from people group by grp with rollup order by g, grp
+select grp, item, count(*) n from people join orders on id = pid group by cube(grp, item) order by grp, item, n
+select grp, sum(id) s from people group by rollup(grp) order by s
+select grp, sum(id) s from people group by grouping sets ((grp), ()) order by s
+select grp, sum(id) s from people group by grp having sum(id) > 3
+select grp g, count(*) c from people group by g order by g
+select grp, count(*) c from people group by 1 order by 1
+select grp, count(*) from people group by all order by 1
+select id, name from people order by name
+select id, name from people order by name desc
+select id, score from people order by score nulls last
+select id, score from people order by score desc nulls first
+select id from people order by id limit 2
+select id from people order by id limit 2 offset 1
+select distinct grp from people order by grp
+select p.id, o.item from people p join orders o on p.id = o.pid order by 1, 2
+select p.id, o.item from people p left join orders o on p.id = o.pid order by 1, 2
+select o.oid, p.id from people p right outer join orders o on p.id = o.pid order by 1
+select p.id, o.oid from people p full outer join orders o on p.id = o.pid order by 2, 1
+select id from people left semi join orders on id = pid order by id
+select id from people left anti join orders on id = pid order by id
+select count(*) from people cross join orders
+select id, item from people join orders on people.id = orders.pid and item = 'p' order by id
+select id from people where id in (select pid from orders) order by id
+select id from people p where exists (select 1 from orders o where o.pid = p.id) order by id
+select id from people where score > (select avg(score) from people) order by id
+select id, (select count(*) from orders o where o.pid = p.id) c from people p order by id
+select id from people union select pid from orders order by 1
+select id from people union all select pid from orders order by 1
+select id from people intersect select pid from orders order by 1
+select id from people except select pid from orders order by 1
+select id from people minus select pid from orders order by 1
+with a as (select id from people where id > 2) select count(*) from a
+with a as (select 1 as x), b as (select x + 1 as y from a) select * from a, b
+select id, row_number() over (partition by grp order by id) r from people order by id
+select id, rank() over (order by grp) r, dense_rank() over (order by grp) d from people order by id
+select id, lag(id) over (order by id) l, lead(id, 1, 0) over (order by id) m from people order by id
+select id, sum(id) over (order by id) s from people order by id
+select id, sum(id) over (order by id rows between 1 preceding and current row) s from people order by id
+select id, ntile(2) over (order by id) n, percent_rank() over (order by id) p, cume_dist() over (order by id) c from people order by id
+select id, first_value(name) over (partition by grp order by id) f from people order by id
+select id, rank() over (order by score) r from people order by id
+select * from (select id, row_number() over (order by id desc) rn from people) where rn = 1
+select id from people qualify row_number() over (partition by grp order by id desc) = 1 order by id
+select explode(array(1, 2, 3)) as x
+select explode(array(1, 2))
+select id, explode(tags) as tag from people order by id, tag
+select id, explode_outer(tags) as tag from people order by id, tag
+select posexplode(array('a', 'b'))
+select posexplode(array('a', 'b')) as (p, v)
+select id, posexplode(tags) as (p, t) from people order by id, p
+select explode(map('a', 1, 'b', 2))
+select explode(map('a', 1, 'b', 2)) as (k, v)
+select id, tag from people lateral view explode(tags) t as tag order by id, tag
+select id, tag from people lateral view outer explode(tags) t as tag order by id, tag
+select id, p, tag from people lateral view posexplode(tags) t as p, tag order by id, p
+select id, p, tag from people lateral view outer posexplode(tags) t as p, tag order by id, p
+select id, k, v from people lateral view explode(attrs) t as k, v order by id, k
+select id, k, v from people lateral view outer explode(attrs) t as k, v order by id, k
+select id, tag, c from people lateral view explode(tags) t as tag lateral view explode(array(1, 2)) u as c order by id, tag, c
+select w, count(*) n from (select explode(split('a b a', ' ')) as w) group by w order by w
+select w, count(*) n from (select 'a b a' as s) lateral view explode(split(s, ' ')) t as w group by w order by w
+select inline(array(struct(1, 'a'), struct(2, 'b')))
+select inline(array(named_struct('x', 1, 'y', 'a')))
+select a, b from (select array(struct(1, 'a'), struct(2, 'b')) as s) lateral view inline(s) t as a, b order by a
+select stack(2, 1, 'a', 2, 'b')
+select stack(2, 1, 'a', 2, 'b') as (n, s)
+select id, k, v from (select 1 id, 2 x, 3 y) lateral view stack(2, 'x', x, 'y', y) t as k, v order by k
+select json_tuple('{"a": 1, "b": "x"}', 'a', 'b')
+select json_tuple('{"a": 1, "b": "x"}', 'a', 'b') as (a, b)
+select a, b from (select '{"a": 1, "b": "x"}' as j) lateral view json_tuple(j, 'a', 'b') t as a, b
+select x.prompt from (select explode(from_json('[{"prompt":"p","img64":"i"}]', 'Array<struct<prompt:string,img64:string>>')) as x)
+select x.* from (select named_struct('a', 1, 'b', 2) as x)
+select * except (born, tags, attrs) from people order by id
+select t.* from (select 1 a, 2 b) t
+select id as x, x + 1 as y from people order by id
+select id + 1 as `my col` from people order by id
+select `id`, "str" as s from people where id = 1
+select * from values (1, 'a'), (2, 'b') as t(x, y) order by x
+select * from values (1), (2) order by 1
+select id from range(3)
+select id from range(2, 8, 2)
+select col1 from values (1), (2) order by col1
+select * from (select grp, id from people) pivot (sum(id) for grp in ('a', 'b'))
+select * from (select 1 as id, 2 as q1, 3 as q2) unpivot (v for k in (q1, q2)) order by k
+select 1 as x where 1 = 1
+select case grp when 'a' then 1 else 2 end c, count(*) n from people group by 1 order by 1
+select name, coalesce(name, 'none') c from people order by id
+select sum(case when score is null then 1 else 0 end) from people
+select avg(id) from people
+select sum(qty) / count(*) from orders
+select count(*), count(1), count(name) from people
+select max(struct(id, name)).name from people where name is not null
+select sum(cast(null as int)) from people
+select id, monotonically_increasing_id() >= 0 m from people order by id
+select spark_partition_id() >= 0
+select input_file_name()
+select id from people tablesample (100 percent) order by id
+select /*+ broadcast(o) */ count(*) from people p join orders o on p.id = o.pid
+select id from people order by id desc limit 1
+select id from people sort by id limit 100
+select id from people distribute by id order by id
+select a.id, b.id from people a join people b using (grp) where a.id < b.id order by 1, 2
+select * from people natural join (select 1 as id) order by id
+select date_add(born, 1) d from people order by id
+select id, size(tags) n from people order by id
+select id, tags[0] t from people order by id
+select id, attrs['k'] v from people order by id
+select id, transform(tags, t -> upper(t)) u from people order by id
+select concat(name, '-', grp) from people order by id
+select grp, concat_ws(',', sort_array(collect_list(name))) n from people group by grp order by grp
+select grp, max(named_struct('s', score, 'n', name)).n m from people group by grp order by grp
+select rand() >= 0
+select uuid() is not null
+select length(uuid())
+select hash('a')
+select xxhash64('a')
+select window.start from (select timestamp'2024-01-01 00:07:00' as ts) group by window(ts, '5 minutes')
+select array_contains(collect_set(id), 3) from people
+select id % 2 as even, collect_list(struct(id, name)) as rows from people where id < 3 group by 1 order by 1
+select name from people where name like 'A%' or name is null order by id
+select upper(name) as name from people where lower(name) = 'ann'
+select id from people where grp = 'a' and not (score > 3) order by id
+select try_cast(name as int) from people order by id
+select t1.id from people as t1, orders as t2 where t1.id = t2.pid and t2.item = 'q'
+select nth_value(id, 2) over (order by id) n from people order by id
+select id, count(*) over () c, avg(qty) over (partition by pid) a from people join orders on id = pid order by oid
+select regr_slope(id, id * 2) from people
+select histogram_numeric(id, 2) is not null from people
+select covar_samp(id, id), covar_pop(id, id) from people
+select sum(id) s from people group by ()
+select cast(id as string) || '-' || cast(score as string) from people order by id
+select map_from_entries(collect_list(struct(id, name))) from (select * from people order by id)
+select map_from_arrays(collect_list(id), collect_list(grp)) from (select * from people order by id)
