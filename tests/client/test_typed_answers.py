@@ -10,7 +10,12 @@ from typing import Any
 import pydantic
 import pytest
 
-from byzer_lab.errors import ContextLengthError, EngineError, InvalidRequestError
+from byzer_lab.errors import (
+    ContextLengthError,
+    EngineError,
+    InvalidRequestError,
+    ProviderRequestError,
+)
 from byzer_lab.types import ImagePart, TextPart
 from byzer_lab.utils import WORDING, response_class_format
 from tests.support.scripted_model import ScriptedLLM, contents, end, pieces
@@ -119,6 +124,16 @@ def test_a_refused_schema_is_loosened_and_the_class_is_not() -> None:
     assert len(sent) == 3  # refused, answered wrongly, answered; not refused again
     assert sent[1] == sent[2]
     assert sent[1]["properties"]["code"]["maxLength"] == 4  # type: ignore[index]
+
+
+def test_a_schema_that_the_provider_refuses_stands_in_the_prompt() -> None:
+    llm = ScriptedLLM(
+        lambda request: ProviderRequestError("No.") if request.response_schema else GOOD,
+        structured_output="json_schema",
+    )
+    (answer,) = llm.chat_oai("tell", response_class=Story)
+    assert answer.value == STORY
+    assert answer.metadata["structured_output"] == "prompt"
 
 
 def test_a_refusal_of_something_else_is_raised() -> None:

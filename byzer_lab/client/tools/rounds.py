@@ -17,7 +17,7 @@ from byzer_lab.client.typed.asking import CUT, with_text
 from byzer_lab.client.typed.schemas import LEVELS, loosened
 from byzer_lab.client.types import LLMFunctionCallResponse, LLMResponse
 from byzer_lab.client.wording import words
-from byzer_lab.errors import ContextLengthError, InvalidRequestError
+from byzer_lab.errors import ContextLengthError, InvalidRequestError, ProviderRequestError
 from byzer_lab.types import Message, ToolCall
 
 
@@ -84,14 +84,14 @@ class ToolQuestion:
         Returns:
             The answer and its calls.
         """
-        refusal: InvalidRequestError | None = None
+        refusal: InvalidRequestError | ProviderRequestError | None = None
         for fields in self.fields(choice):
             try:
                 response = ask(messages, **fields)
                 return response, self._calls(response, choice)
             except ContextLengthError:
                 raise
-            except InvalidRequestError as error:
+            except (InvalidRequestError, ProviderRequestError) as error:
                 refusal = refusal or error
         assert refusal is not None
         raise refusal
