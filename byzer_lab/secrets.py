@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from byzer_lab.errors import ByzerLabError, InvalidRequestError
+from byzer_lab.secret_store import stored_secrets
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 HIDDEN = "******"
@@ -42,18 +44,21 @@ def references(value: Any) -> set[str]:
 
 
 def collect(value: Any, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Look up every reference inside ``value``.
+    """Look up every reference inside ``value``: in the environment, then among the stored secrets.
 
     Raises:
         InvalidRequestError: A variable is not set.
     """
-    missing = sorted(name for name in references(value) if name not in environment)
-    if missing:
+    names = references(value)
+    missing = names - environment.keys()
+    known = ChainMap(dict(environment), stored_secrets() if missing else {})
+    if absent := sorted(missing - known.keys()):
         raise InvalidRequestError(
-            f"{', '.join(missing)} is not set in the environment; set it before you refer to it "
-            f"(in a notebook: import os; os.environ[{missing[0]!r}] = getpass.getpass())."
+            f"{', '.join(absent)} is not set in the environment; set it before you refer to it "
+            f"(in a notebook: import os; os.environ[{absent[0]!r}] = getpass.getpass()), or store "
+            f"it with 'byzer-lab secrets set {absent[0]}'."
         )
-    return {name: environment[name] for name in references(value)}
+    return {name: known[name] for name in names}
 
 
 def names_secret(name: str) -> bool:

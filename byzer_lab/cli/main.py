@@ -9,7 +9,18 @@ import sys
 
 import typer
 
-from byzer_lab.cli import asking, cluster, deploying, keys, looking, scripts, serving
+from byzer_lab.cli import (
+    asking,
+    cluster,
+    deploying,
+    doctor,
+    keys,
+    looking,
+    notebooks,
+    scripts,
+    secrets,
+    serving,
+)
 from byzer_lab.errors import ByzerLabError
 
 app = typer.Typer(
@@ -18,9 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (cluster, deploying, asking, looking, scripts, serving):
+for group in (cluster, deploying, asking, looking, scripts, serving, doctor):
     app.add_typer(group.app)
 app.add_typer(keys.app, name="keys", help="Keys for the models' server.")
+app.add_typer(secrets.app, name="secrets", help="Values that ${NAME} finds.")
+app.add_typer(notebooks.app, name="notebooks", help="The example notebooks.")
 
 
 def main() -> None:
