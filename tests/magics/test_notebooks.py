@@ -105,6 +105,7 @@ def test_prompts_and_tools(environment: dict[str, str]) -> None:
         "Person(name='Ben Hill', age=51, city='Rome')\nL|A|M|P",
         "The capital of Italy is Rome.\nRome",
         "no parameter of it; did you mean country?",
+        "[1, 2, 3] [4, 5]",
         "Your name is Ann.",
         "As JSON with the keys title and body.",
         "✓ chat: undeployed",
