@@ -48,6 +48,7 @@ ROOMS: dict[str, set[str]] = {
     "client": {"cluster", "sandbox"},
     "utils": {"client"},
     "sql": {"client", "cluster"},
+    "compat": set(),
     "cli": {"client", "cluster", "gateway", "sql"},
     "jupyter": {"cluster"},
     "widgets": {"client", "cluster", "engines", "providers", "bundled"},
