@@ -164,6 +164,22 @@ async def test_a_refusal_with_the_status_of_success() -> None:
             await text(made)
 
 
+async def test_a_busy_provider_that_says_so_in_its_answer_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "FIRST_BACKOFF_S", 0.001)
+    busy = {"base_resp": {"status_code": 1002, "status_msg": "slow down"}}
+    said = {"error": {"message": "Overloaded", "code": "server_busy"}}
+    async with asked("saas/minimax") as (made, server):
+        server.script(answer(busy), events(said), streamed("Hi"))
+        got = await chunks(made, question())
+        assert got[-1].usage.provider.attempts == len(server.seen) == 3
+    async with asked("saas/minimax", saas__max_retries=0) as (made, server):
+        server.script(answer(busy))
+        with pytest.raises(ProviderRateLimitError, match="slow down"):
+            await text(made)
+
+
 async def test_a_page_instead_of_json() -> None:
     page = (
         b"<html><style>p {}</style><body><h1>403</h1> <p>Forbidden by the proxy</p></body></html>"

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.errors import ProviderError, ProviderUnavailableError
+from byzer_lab.providers.again import until_begun, worth_another_try
 from byzer_lab.providers.ending import shapes
 from byzer_lab.providers.events import Event, events
 from byzer_lab.providers.openai_wire.tools import call_pieces, tool_fields, turn
@@ -50,26 +51,40 @@ async def chat(engine: OpenAIWire, request: GenerateRequest) -> AsyncGenerator[C
         headers=await engine.headers(),
         params=engine.params(),
     )
-    async with engine.http.stream(call) as answer:
-        calls = Calls(asked, one=not engine.abilities.parallel_option)
-        reader = ChatReader(engine, answer, body["model"], calls)
-        with shapes(engine.type, answer.facts):
-            if answer.media_type == "application/json":  # it does not stream
-                for chunk in reader.whole(await answer.json()):
+
+    async def ask(attempt: int) -> AsyncGenerator[Chunk]:
+        async with engine.http.stream(call) as answer:
+            answer.facts.attempts += attempt - 1
+            calls = Calls(asked, one=not engine.abilities.parallel_option)
+            reader = ChatReader(engine, answer, body["model"], calls)
+            with shapes(engine.type, answer.facts):
+                async with aclosing(_chunks(reader, answer)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                last = reader.last()
+                for chunk in calls.end(last.finish_reason or "stop"):
                     yield chunk
-            else:
-                async with aclosing(events(answer.blocks())) as stream:
-                    async for event in stream:
-                        if event.data.strip() == DONE:
-                            reader.done = True
-                            await _linger(stream)
-                            break
-                        for chunk in reader.next(event):
-                            yield chunk
-            last = reader.last()
-            for chunk in calls.end(last.finish_reason or "stop"):
+                yield last
+
+    async with aclosing(until_begun(ask, engine.settings.max_retries)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _chunks(reader: ChatReader, answer: Answer) -> AsyncGenerator[Chunk]:
+    """All chunks but those of the end."""
+    if answer.media_type == "application/json":  # it does not stream
+        for chunk in reader.whole(await answer.json()):
+            yield chunk
+        return
+    async with aclosing(events(answer.blocks())) as stream:
+        async for event in stream:
+            if event.data.strip() == DONE:
+                reader.done = True
+                await _linger(stream)
+                break
+            for chunk in reader.next(event):
                 yield chunk
-            yield last
 
 
 async def _linger(stream: AsyncIterator[Event]) -> None:
@@ -134,6 +149,7 @@ class ChatReader:
         """The chunks of an event.
 
         Raises:
+            Again: The provider is busy, and has not begun.
             ProviderError: The provider failed in the middle, or sent what is none of its format.
         """
         piece = self._answer.decode(event.data)
@@ -188,7 +204,8 @@ class ChatReader:
         facts = self._answer.facts
         refused = (piece.get("base_resp") or {}).get("status_code")
         if piece.get("error") or refused or piece.get("error_code"):
-            raise self._engine.refusal(piece, facts)
+            known = self._engine.refusal(piece, facts)
+            raise known if self._chosen else worth_another_try(known)
         facts.request_id = facts.request_id or str(piece.get("id") or "")
         facts.model = piece.get("model") or facts.model
         choices = [one for one in piece.get("choices") or [] if not one.get("index")]
