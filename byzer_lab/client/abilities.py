@@ -19,7 +19,7 @@ from byzer_lab.client.tools.rounds import ToolQuestion, calls_text
 from byzer_lab.client.tools.tool import choice_of, local_tools
 from byzer_lab.client.typed.asking import TypedQuestion
 from byzer_lab.client.typed.kinds import kind_of
-from byzer_lab.client.typed.schemas import Schema
+from byzer_lab.client.typed.schemas import REFUSALS, Schema
 from byzer_lab.client.typed.streaming import Growing
 from byzer_lab.client.types import (
     LLMClassResponse,
@@ -121,7 +121,7 @@ class Abilities(Asking, Hooks):
                 for chunk in self._session.data_plane.stream(call.model, request, pin):
                     yield from growing.take(pieces.next(chunk))
                 return
-            except InvalidRequestError as error:
+            except REFUSALS as error:
                 if schema is None or isinstance(error, ContextLengthError):
                     raise
 
@@ -137,7 +137,7 @@ class Abilities(Asking, Hooks):
                     for item in growing.take(pieces.next(chunk)):
                         yield item
                 return
-            except InvalidRequestError as error:
+            except REFUSALS as error:
                 if schema is None or isinstance(error, ContextLengthError):
                     raise
 

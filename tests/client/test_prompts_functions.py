@@ -148,6 +148,7 @@ def test_methods() -> None:
     assert asked(rag.llm) == RENDERED.strip()
     assert rag.only_prompt(context=CONTEXT) == RENDERED
     assert isinstance(RAG.generate_answer, PromptFunction)
+    assert list(inspect.signature(rag.generate_answer).parameters) == ["context", "question"]
     with pytest.raises(InvalidRequestError, match="it belongs to none; call it as a method"):
         RAG.generate_answer(None, CONTEXT)
 

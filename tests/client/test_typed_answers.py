@@ -141,6 +141,8 @@ def test_a_refusal_of_something_else_is_raised() -> None:
     with pytest.raises(InvalidRequestError, match="No"):
         llm.chat_oai("tell", response_class=Code)
     assert llm.requests[-1].response_schema is None
+    llm = ScriptedLLM(ProviderRequestError("No."), GOOD, structured_output="json_schema")
+    assert llm.chat_oai("tell", response_class=Story)[0].value == STORY
     for error in (ContextLengthError("Too long."), EngineError("It broke.")):
         llm = ScriptedLLM(error, structured_output="constrained")
         with pytest.raises(type(error)):

@@ -58,7 +58,7 @@ def answer(llm: ByzerLLM, text: str, kind: Any, settings: Mapping[str, Any], war
             "str; annotate it so."
         )
     [response] = llm.chat_oai(text.strip(), **{**arguments, "response_class": kind})
-    if response.value is None and warning:
+    if warning and response.metadata["reason"]:
         warnings.warn(f"{warning}: {response.metadata['reason']}", stacklevel=4)
     return response.value
 

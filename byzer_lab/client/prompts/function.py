@@ -52,6 +52,11 @@ class PromptFunction:
         for name in functools.WRAPPER_ASSIGNMENTS:
             if hasattr(self.function, name):
                 object.__setattr__(self, name, getattr(self.function, name))
+        signature = inspect.signature(self.function)
+        if self.instance is not UNSET:
+            _, *rest = signature.parameters.values()
+            signature = signature.replace(parameters=rest)
+        object.__setattr__(self, "__signature__", signature)  # for help and completion
 
     def __get__(self, instance: Any, owner: type | None = None) -> PromptFunction:
         return self if instance is None else dataclasses.replace(self, instance=instance)

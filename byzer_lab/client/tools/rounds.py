@@ -14,10 +14,10 @@ from byzer_lab.client.tools.calls import calls_in, new_id
 from byzer_lab.client.tools.running import Outcome, reason_of, results_text, run_calls
 from byzer_lab.client.tools.tool import CHOICES, LocalTool
 from byzer_lab.client.typed.asking import CUT, with_text
-from byzer_lab.client.typed.schemas import LEVELS, loosened
+from byzer_lab.client.typed.schemas import LEVELS, REFUSALS, loosened
 from byzer_lab.client.types import LLMFunctionCallResponse, LLMResponse
 from byzer_lab.client.wording import words
-from byzer_lab.errors import ContextLengthError, InvalidRequestError, ProviderRequestError
+from byzer_lab.errors import ContextLengthError
 from byzer_lab.types import Message, ToolCall
 
 
@@ -84,14 +84,14 @@ class ToolQuestion:
         Returns:
             The answer and its calls.
         """
-        refusal: InvalidRequestError | ProviderRequestError | None = None
+        refusal: Exception | None = None
         for fields in self.fields(choice):
             try:
                 response = ask(messages, **fields)
                 return response, self._calls(response, choice)
             except ContextLengthError:
                 raise
-            except (InvalidRequestError, ProviderRequestError) as error:
+            except REFUSALS as error:
                 refusal = refusal or error
         assert refusal is not None
         raise refusal

@@ -13,10 +13,17 @@ from byzer_lab.client.asking import Ask
 from byzer_lab.client.typed.bounds import bounded
 from byzer_lab.client.typed.kinds import AnswerKind, UnfitError
 from byzer_lab.client.typed.parsing import read_answer
-from byzer_lab.client.typed.schemas import OBJECTS_ONLY, Schema, as_object, is_wrapped, ladder
+from byzer_lab.client.typed.schemas import (
+    OBJECTS_ONLY,
+    REFUSALS,
+    Schema,
+    as_object,
+    is_wrapped,
+    ladder,
+)
 from byzer_lab.client.types import LLMClassResponse, LLMResponse
 from byzer_lab.client.wording import words
-from byzer_lab.errors import ContextLengthError, InvalidRequestError, ProviderRequestError
+from byzer_lab.errors import ContextLengthError
 from byzer_lab.types import Message, TextPart
 
 CUT = "The answer was cut at the token limit (max_tokens, or the end of the context window)"
@@ -137,7 +144,7 @@ def _taken(
             return ask(messages, **fields), schemas[place:]
         except ContextLengthError:
             raise
-        except (InvalidRequestError, ProviderRequestError):
+        except REFUSALS:
             if schema is None:
                 raise  # it was not about the schema
     raise AssertionError("a ladder ends with None")

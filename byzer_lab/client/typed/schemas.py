@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from byzer_lab.client.typed.parsing import WRAPPED
+from byzer_lab.errors import InvalidRequestError, ProviderRequestError
 
 Schema = dict[str, Any]
+REFUSALS = (InvalidRequestError, ProviderRequestError)
+"""Errors that may be about a schema: a looser one is tried before they are raised."""
 OBJECTS_ONLY = ("json_schema", "tool", "json_object")
 """Values of ``structured_output`` of those that take schemas of objects only."""
 
