@@ -27,6 +27,7 @@ BENCHMARKS = {
     "transformers_engine": "continuous batching against one request at a time",
     "llama_cpp_engine": "streams in one context against one at a time",
     "sandbox": "a function that the model wrote, in the warm sandbox",
+    "sql": "calls of a model in a query, against functions that the database calls",
     "vllm_streams": "64 streams through a deployment against vLLM in process",
 }
 

@@ -9,6 +9,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+WAKE_S = 0.1
+"""A wait without an end sleeps through an interrupt that the system gave to another thread."""
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:
@@ -34,7 +36,8 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     # A daemon: after an interrupt nobody waits for its end.
     threading.Thread(target=run, name="byzer-lab requests", daemon=True).start()
     try:
-        ended.wait()
+        while not ended.wait(WAKE_S):
+            pass
     except BaseException:
         with contextlib.suppress(RuntimeError):  # it has ended in this moment
             loop.call_soon_threadsafe(task.cancel)
