@@ -48,7 +48,7 @@ class ChatCalls(FunctionCalls):
             tools: What the model may call: functions, pydantic models, JSON schemas; see
                 :mod:`byzer_lab.client.tools.tool`.
             tool_choice: ``auto`` (default), ``none``, ``required``, or one of the tools.
-            execute_tool: Run what it calls.
+            execute_tool: Run what it calls; so does ``max_tool_rounds``.
             impl_func: An empty function that the model is to write, with ``response_class`` as
                 what it returns; see :mod:`byzer_lab.client.functions`.
             execute_impl_func: Run it.
@@ -115,7 +115,8 @@ class ChatCalls(FunctionCalls):
             question = self._tool_question(
                 call, tools, tool_choice, func_params, parallel_tool_calls
             )
-            return [self._with_tools(call, question, execute_tool, max_tool_rounds)]
+            execute = execute_tool or max_tool_rounds != 0
+            return [self._with_tools(call, question, execute, max_tool_rounds)]
         return [self._unasked(call, call.messages)]
 
     def stream_chat_oai(

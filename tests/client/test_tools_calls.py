@@ -90,7 +90,7 @@ def test_failures_keep_the_other_values() -> None:
 
 def test_results_go_back_until_the_model_answers() -> None:
     llm = native(calls(RANGE, ("broken", {})), calls(NOW), "It is now.")
-    (answer,) = llm.chat_oai("q", tools=TOOLS, execute_tool=True, max_tool_rounds=5)
+    (answer,) = llm.chat_oai("q", tools=TOOLS, max_tool_rounds=5)
     assert answer.response.output == "It is now."
     assert answer.values == [["-3 month", "now"], "now"]
     assert answer.metadata["rounds"] == 2
