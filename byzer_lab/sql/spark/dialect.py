@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlglot import exp
 from sqlglot.dialects.spark import Spark
+from sqlglot.parsers.spark import SparkParser
 
 from byzer_lab.sql.spark.functions import macros
 from byzer_lab.sql.spark.names import OWN
@@ -26,15 +26,10 @@ class SparkReader(Spark):
     class Tokenizer(Spark.Tokenizer):
         STRING_ESCAPES = ["\\", "'", '"']
 
-    class Parser(Spark.Parser):
-        FUNCTIONS = _own(Spark.Parser.FUNCTIONS)
+    class Parser(SparkParser):
+        FUNCTIONS = _own(SparkParser.FUNCTIONS)
         FUNCTION_PARSERS = {
             name: value
-            for name, value in Spark.Parser.FUNCTION_PARSERS.items()
+            for name, value in SparkParser.FUNCTION_PARSERS.items()
             if name in _WITH_SYNTAX or name in _own({name: value})
         }
-
-
-def is_aggregate(node: exp.Expr) -> bool:
-    """The node gathers rows."""
-    return isinstance(node, exp.AggFunc)

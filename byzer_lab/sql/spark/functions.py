@@ -41,6 +41,7 @@ COERCIONS: dict[str, Callable[[exp.Expr], exp.Expr]] = {
     "whole": _made("spark_whole(x)"),
     "days": _made("cast(spark_whole(x) as int)"),
     "long": _made("spark_cast_bigint(spark_whole(x))"),
+    "joined": _made("spark_joined(x)"),
     "texts": _made("list_transform(x, lambda one: spark_text(one))"),
 }
 """What an argument becomes, by how the name of its parameter begins."""
@@ -64,6 +65,21 @@ def macros() -> dict[str, list[list[str]]]:
                 for listed in _OVERLOAD.findall(definition)
             ]
     return found
+
+
+@cache
+def typed() -> frozenset[str]:
+    """Macros that look at the types of their arguments, by their names in DuckDB."""
+    return frozenset(
+        name
+        for script in scripts()
+        for name, definition in _MACRO.findall(script)
+        if any(
+            len(parameter.split()) > 1
+            for listed in _OVERLOAD.findall(definition)
+            for parameter in _parameters(listed)
+        )
+    )
 
 
 def _parameters(listed: str) -> list[str]:

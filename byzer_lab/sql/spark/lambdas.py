@@ -39,7 +39,8 @@ def filled(function: exp.Lambda, *values: exp.Expr) -> exp.Expr:
             parent.replace(exp.Dot(this=names[found.name].copy(), expression=parent.this))
             continue
         place.replace(names[found.name].copy())
-    return holder.this
+    body: exp.Expr = holder.this
+    return body
 
 
 def indexed(node: exp.Expr, function: exp.Expr) -> exp.Expr:
@@ -57,6 +58,10 @@ def _field(name: str, field: str) -> exp.Expr:
     return exp.Dot(this=exp.to_identifier(name), expression=exp.to_identifier(field))
 
 
+def _place(name: str, number: int) -> exp.Expr:
+    return call("struct_extract", exp.to_identifier(name), exp.Literal.number(number))
+
+
 def _lambda(body: exp.Expr, *names: str) -> exp.Lambda:
     return exp.Lambda(this=body, expressions=[exp.to_identifier(name) for name in names])
 
@@ -67,10 +72,7 @@ def _filter(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
 
 def _zip_with(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     function = _function(node, arguments[2], 2)
-    first, second = (
-        exp.Bracket(this=exp.to_identifier("z__"), expressions=[exp.Literal.number(place)])
-        for place in (1, 2)
-    )
+    first, second = (_place("z__", number) for number in (1, 2))
     zipped = call("list_zip", arguments[0].copy(), arguments[1].copy())
     return call("list_transform", zipped, _lambda(filled(function, first, second), "z__"))
 
@@ -127,9 +129,7 @@ def _arrays_zip(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     fields = []
     for number, argument in enumerate(arguments):
         name = argument.name if isinstance(argument, exp.Column) else str(number)
-        item = exp.Bracket(
-            this=exp.to_identifier("z__"), expressions=[exp.Literal.number(number + 1)]
-        )
+        item = _place("z__", number + 1)
         fields.append(exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=item))
     zipped = call("list_zip", *(one.copy() for one in arguments))
     return call("list_transform", zipped, _lambda(exp.Struct(expressions=fields), "z__"))

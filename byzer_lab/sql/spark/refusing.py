@@ -23,7 +23,23 @@ def refused(node: exp.Expr, problem: str, hint: str = DIALECT_HINT) -> ScriptErr
     return ScriptError(problem, place(node), hint)
 
 
-REFUSED = dict.fromkeys(("aes_decrypt", "aes_encrypt", "bitmap_bit_position", "bitmap_bucket_number", "bitmap_construct_agg", "bitmap_count", "bitmap_or_agg", "bloom_filter_agg", "collate", "conv", "count_min_sketch", "crc32", "current_catalog", "current_database", "current_schema", "current_timezone", "current_user", "from_avro", "from_csv", "from_protobuf", "from_xml", "hash", "histogram_numeric", "hll_sketch_agg", "hll_sketch_estimate", "hll_union", "hll_union_agg", "input_file_block_length", "input_file_block_start", "input_file_name", "java_method", "luhn_check", "make_dt_interval", "make_interval", "make_ym_interval", "randn", "randstr", "reflect", "schema_of_csv", "schema_of_json", "schema_of_variant", "schema_of_xml", "sentences", "session_window", "shiftrightunsigned", "soundex", "to_avro", "to_char", "to_csv", "to_number", "to_protobuf", "to_varchar", "to_xml", "try_aes_decrypt", "try_avg", "try_reflect", "try_sum", "try_to_number", "try_url_decode", "uniform", "version", "window", "window_time", "xpath", "xpath_boolean", "xpath_double", "xpath_float", "xpath_int", "xpath_long", "xpath_number", "xpath_short", "xpath_string"), "")  # fmt: skip
+# fmt: off
+REFUSED = frozenset({
+    "aes_decrypt", "aes_encrypt", "bitmap_bit_position", "bitmap_bucket_number",
+    "bitmap_construct_agg", "bitmap_count", "bitmap_or_agg", "bloom_filter_agg", "collate",
+    "conv", "count_min_sketch", "crc32", "current_catalog", "current_database", "current_schema",
+    "current_timezone", "current_user", "from_avro", "from_csv", "from_protobuf", "from_xml",
+    "hash", "histogram_numeric", "hll_sketch_agg", "hll_sketch_estimate", "hll_union",
+    "hll_union_agg", "input_file_block_length", "input_file_block_start", "input_file_name",
+    "java_method", "luhn_check", "make_dt_interval", "make_interval", "make_ym_interval", "randn",
+    "randstr", "reflect", "schema_of_csv", "schema_of_json", "schema_of_variant", "schema_of_xml",
+    "sentences", "session_window", "shiftrightunsigned", "soundex", "to_avro", "to_char",
+    "to_csv", "to_number", "to_protobuf", "to_varchar", "to_xml", "try_aes_decrypt", "try_avg",
+    "try_reflect", "try_sum", "try_to_number", "try_url_decode", "uniform", "version", "window",
+    "window_time", "xpath", "xpath_boolean", "xpath_double", "xpath_float", "xpath_int",
+    "xpath_long", "xpath_number", "xpath_short", "xpath_string", "xxhash64",
+})
+# fmt: on
 """Functions of Spark that would fail in DuckDB or, worse, give another value."""
 
 DIRECTIONS = {

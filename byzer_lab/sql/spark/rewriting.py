@@ -16,7 +16,7 @@ from byzer_lab.sql.spark.schemas import structure
 
 Arguments = list[exp.Expr]
 Rewrite = Callable[[exp.Anonymous, Arguments], exp.Expr]
-text, whole = COERCIONS["text"], COERCIONS["whole"]
+text, joined = COERCIONS["text"], COERCIONS["joined"]
 
 _SPECIFIER = re.compile(r"%(?:(?P<flags>[-0+ #]*)(?P<size>\d*)(?P<dot>\.\d+)?(?P<kind>.)|$)", re.S)
 _UNITS = {
@@ -29,6 +29,8 @@ _UNITS = {
     "second": "second", "seconds": "second", "millisecond": "millisecond",
     "microsecond": "microsecond",
 }  # fmt: skip
+_TRUNCATED = ("year", "yyyy", "yy", "quarter", "month", "mon", "mm", "week")
+"""What ``trunc`` takes; Spark gives NULL for everything else."""
 _FIELDS = {
     "year": "year", "years": "year", "y": "year", "yr": "year", "quarter": "quarter",
     "qtr": "quarter", "month": "month", "months": "month", "mon": "month", "week": "weekofyear",
@@ -98,6 +100,8 @@ def _date_trunc(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
 
 
 def _trunc(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
+    if literal(node, arguments[1], "The unit").lower() not in _TRUNCATED:
+        return exp.null()
     unit = exp.Literal.string(unit_of(node, literal(node, arguments[1], "The unit")))
     return _macro(node, "trunc", [arguments[0], unit])
 
@@ -159,15 +163,20 @@ def _format_string(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
 def _concat(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     if not arguments:
         return exp.Literal.string("")
-    made = text(arguments[0])
+    made = joined(arguments[0])
     for argument in arguments[1:]:
-        made = exp.DPipe(this=made, expression=text(argument))
+        made = exp.DPipe(this=made, expression=joined(argument))
     return exp.Paren(this=made) if len(arguments) > 1 else made
 
 
 def _concat_ws(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     listed = [call(PREFIX + "listed", one.copy()) for one in arguments[1:]]
     return call("array_to_string", call("flatten", exp.array(*listed)), arguments[0].copy())
+
+
+def _str_to_map(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
+    marks = [exp.Literal.string(mark) for mark in (",", ":")]
+    return _macro(node, "str_to_map", [*arguments, *marks[len(arguments) - 1 :]])
 
 
 def _elt(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
@@ -290,6 +299,7 @@ REWRITES: dict[str, Rewrite] = {
     "sha2": _sha2,
     "smallint": _cast_to("smallint"),
     "spark_partition_id": lambda node, arguments: exp.Literal.number(0),
+    "str_to_map": _str_to_map,
     "string": _cast_to("string"),
     "substr": _substr,
     "timestamp": _cast_to("timestamp"),

@@ -13,10 +13,15 @@ from byzer_lab.sql.spark.generators import expand
 from byzer_lab.sql.spark.lambdas import LAMBDAS, indexed
 from byzer_lab.sql.spark.refusing import DIALECT_HINT, DIRECTIONS, REFUSED, refused
 from byzer_lab.sql.spark.rewriting import REWRITES, field
+from byzer_lab.sql.spark.settling import settle
 
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ)
 _NUMBERS = (exp.Count, exp.Sum, exp.Avg, exp.Length, exp.RowNumber, exp.Round)
+_OF_NUMBERS = (
+    *(exp.Abs, exp.Avg, exp.Cbrt, exp.Ceil, exp.Exp, exp.Floor, exp.Pow, exp.Round, exp.Sqrt),
+    *(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Sum, exp.Variance, exp.VariancePop),
+)
 _DAYS = ("DAY", "DAYS", "WEEK", "WEEKS", "MONTH", "MONTHS", "QUARTER", "QUARTERS", "YEAR", "YEARS")
 
 
@@ -30,6 +35,7 @@ def translated(query: exp.Query) -> exp.Query:
     for node in reversed(list(holder.bfs())):
         if node is not holder:
             _translate(node)
+    settle(holder)
     made = holder.this
     assert isinstance(made, exp.Query)
     return made
@@ -142,6 +148,16 @@ def _comparison(node: exp.Expr) -> exp.Expr:
     return made
 
 
+def _numeric(node: exp.Expr) -> exp.Expr:
+    """A function of numbers, which reads texts as well."""
+    value = node.this
+    if _is_number(value) or isinstance(value, exp.Distinct | exp.Star | exp.Interval):
+        return node
+    made = node.copy()
+    made.set("this", COERCIONS["number"](value))
+    return made
+
+
 def _between(node: exp.Expr) -> exp.Expr:
     if _is_number(node.this) or not _is_number(node.args["low"]):
         return node
@@ -169,7 +185,7 @@ def _cast(node: exp.Expr) -> exp.Expr:
 def _pipe(node: exp.Expr) -> exp.Expr:
     def shown(part: exp.Expr) -> exp.Expr:
         plain = isinstance(part, exp.DPipe) or (isinstance(part, exp.Literal) and part.is_string)
-        return part.copy() if plain else COERCIONS["text"](part)
+        return part.copy() if plain else COERCIONS["joined"](part)
 
     left, right = node.args["this"], node.args["expression"]
     return exp.DPipe(this=shown(left), expression=shown(right))
@@ -180,6 +196,15 @@ def _bracket(node: exp.Expr) -> exp.Expr:
     if isinstance(place, exp.Literal) and place.is_string:
         return node
     return call(PREFIX + "item", node.this.copy(), place.copy())
+
+
+def _dot(node: exp.Expr) -> exp.Expr:
+    """A field of all structs of an array that is written out."""
+    if not isinstance(node.this, exp.Array):
+        return node
+    field_of = exp.Dot(this=exp.to_identifier("s__"), expression=node.expression.copy())
+    function = exp.Lambda(this=field_of, expressions=[exp.to_identifier("s__")])
+    return call("list_transform", node.this.copy(), function)
 
 
 def _like(node: exp.Expr) -> exp.Expr:
@@ -266,7 +291,9 @@ def _values(node: exp.Expr) -> exp.Expr:
 _BY_CLASS: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     **dict.fromkeys(_ARITHMETIC, _arithmetic),
     **dict.fromkeys(_COMPARISONS, _comparison),
+    **dict.fromkeys(_OF_NUMBERS, _numeric),
     exp.Between: _between,
+    exp.Dot: _dot,
     exp.Bracket: _bracket,
     exp.Cast: _cast,
     exp.CurrentTimestamp: _now,

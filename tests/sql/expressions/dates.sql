@@ -107,3 +107,38 @@ current_timestamp() is not null
 now() is not null
 date'2024-01-01' between '2023-12-31' and '2024-01-02'
 datediff(timestamp'2024-03-01 23:00:00', timestamp'2024-02-29 01:00:00')
+date_format(timestamp'2024-05-06 07:08:09', 'hh:mm:ss a')
+date_format('2024-05-06 07:08:09', 'HH')
+date_format(date'2024-12-31', "'Week' D")
+to_date('2024-05-06', 'yyyy-MM-dd') + 1
+to_date(null)
+year('2024')
+month('not a date')
+datediff('2024-03-01', date'2024-02-01')
+cast('2024-05-06T07:08:09' as timestamp)
+cast('2024-05-06 7:8:9' as timestamp)
+cast('2024' as timestamp)
+'2024-01-02' + interval 1 day
+timestamp'2024-01-31 10:00:00' + interval 1 month
+timestamp'2024-01-31 10:00:00' - interval 36 hours
+date'2024-01-31' + interval 36 hours
+date_add(timestamp'2024-01-31 10:00:00', 1)
+date_add(date'2024-01-31', -1)
+add_months(timestamp'2024-01-31 10:00:00', 1)
+date_trunc('day', '2024-05-16 07:08:09')
+date_trunc('MM', date'2024-05-16')
+date_trunc('nonsense', date'2024-05-16')
+trunc(date'2024-05-16', 'quarter')
+trunc('2024-05-16', 'MON')
+trunc(timestamp'2024-05-16 10:00:00', 'DD')
+next_day('2024-01-03', 'WED')
+last_day('2024-02-10')
+months_between('2024-03-15', '2024-01-01')
+from_unixtime('1714979289')
+from_unixtime(1714979289, 'HH:mm')
+extract(month from '2024-05-06')
+extract(second from timestamp'2024-05-06 07:08:09.5')
+weekofyear('2024-12-30')
+greatest(date'2024-01-01', date'2024-02-01')
+timestamp'2024-01-01 00:00:00' < '2024-01-01 00:00:01'
+datediff(date'2024-01-01', null)

@@ -41,7 +41,6 @@ array_sort(array('bb', 'a', 'ccc'), (l, r) -> length(l) - length(r))
 sort_array(array(3, null, 1))
 sort_array(array(3, null, 1), false)
 array_repeat('a', 3)
-array_reverse(array(1, 2))
 arrays_overlap(array(1, 2), array(2, 3))
 arrays_overlap(array(1, 2), array(3))
 arrays_zip(array(1, 2), array('a', 'b'))
@@ -123,4 +122,23 @@ json_object_keys('{"a": 1, "b": 2}')
 schema_of_json('{"a": 1}')
 from_csv('1,x', 'a int, b string')
 to_csv(named_struct('a', 1, 'b', 'x'))
-inline_outer is not null from (select 1 as inline_outer)
+transform(array(named_struct('a', 1), named_struct('a', 2)), x -> x.a + 1)
+filter(array(named_struct('a', 1), named_struct('a', 2)), x -> x.a > 1)
+transform(array(10, 20), (v, i) -> v + i)
+map_filter(map('a', named_struct('n', 1)), (k, v) -> v.n = 1)
+transform_values(map('a', 1), (k, v) -> concat(k, v))
+zip_with(array(1), array(2), (x, y) -> array(x, y))
+aggregate(array('a', 'b'), '', (acc, x) -> concat(acc, x))
+transform(array('1', '2'), x -> cast(x as int) + 1)
+array(1, 2)[cast('1' as int)]
+map(1, 'a', 2, 'b')[1]
+map(1, 'a')[0]
+array(1, null, 3)
+concat_ws(',', transform(array(1, 2), x -> x + 1))
+array_join(array(1.5D, 2.0D), ',')
+from_json('{"price": "12"}', 'price string').price * 2
+from_json('{"d": "2024-01-02"}', 'd date').d
+from_json('{"a": [{"b": 1}, {"b": 2}]}', 'a array<struct<b:int>>').a[1].b
+get_json_object('{"a": "1"}', '$.a') + 1
+size(from_json('[1, 2]', 'array<int>'))
+to_json(map('a', array(1, 2)))

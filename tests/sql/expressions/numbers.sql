@@ -132,7 +132,6 @@ null or true
 1 not in (2, null)
 if(1 > 2, 'a', 'b')
 if(null, 'a', 'b')
-iff(true, 1, 2)
 case 3 when 1 then 'a' when 3 then 'c' end
 case when 1 > 2 then 'x' else 'y' end
 coalesce(null, null, 3)
@@ -151,3 +150,52 @@ typeof('a')
 typeof(array(1))
 typeof(1.5)
 assert_true(true)
+cast('1.5' as float)
+cast(-129 as tinyint)
+cast(40000 as smallint)
+cast('99999999999' as int)
+cast(1e10 as int)
+cast('true' as int)
+cast('2024-01-02' as int)
+cast(timestamp'1970-01-01 00:01:40' as bigint)
+cast(100 as timestamp)
+cast(1.5 as string)
+cast(cast(1.5 as decimal(10, 3)) as string)
+cast(1e-5D as string)
+cast(123456789.125D as string)
+cast(1.0E7D as string)
+cast(-0.0D as string)
+cast(date'2024-01-02' as timestamp) > timestamp'2024-01-01 00:00:00'
+cast(array(1, 2) as string)
+cast(named_struct('a', 1) as string)
+cast('1' as boolean)
+cast('2' as boolean)
+cast(2 as boolean)
+round(2.675D, 2)
+round(-1.5)
+round(15, -1)
+7.5 % 2
+-7.5 div 2
+'7' div '2'
+'9' % '4'
+null + 1
+1 + null
+5 / '2'
+-'3'
+'abc' + 1
+abs('-3')
+sqrt('9')
+pow('2', 3)
+greatest('a', 'b')
+greatest(1, 2.5)
+power(2, -1)
+1 = 1.0
+'1' = 1
+'a' = 1
+1.0 = 1
+log(-1)
+ln(null)
+mod('7', 3)
+3 in ('3', '4')
+cast(7 as double) / 2
+sum_ is null from (select 1 as sum_)

@@ -128,7 +128,6 @@ select id from people tablesample (100 percent) order by id
 select /*+ broadcast(o) */ count(*) from people p join orders o on p.id = o.pid
 select id from people order by id desc limit 1
 select id from people sort by id limit 100
-select id from people distribute by id order by id
 select a.id, b.id from people a join people b using (grp) where a.id < b.id order by 1, 2
 select * from people natural join (select 1 as id) order by id
 select date_add(born, 1) d from people order by id
@@ -157,7 +156,46 @@ select id, count(*) over () c, avg(qty) over (partition by pid) a from people jo
 select regr_slope(id, id * 2) from people
 select histogram_numeric(id, 2) is not null from people
 select covar_samp(id, id), covar_pop(id, id) from people
-select sum(id) s from people group by ()
 select cast(id as string) || '-' || cast(score as string) from people order by id
 select map_from_entries(collect_list(struct(id, name))) from (select * from people order by id)
 select map_from_arrays(collect_list(id), collect_list(grp)) from (select * from people order by id)
+select n, price * 2 p from sheet order by n
+select n, n + 1 m from sheet order by n
+select sum(price) s, avg(n) a, max(n) m from sheet
+select kind, sum(price * n) s from sheet group by kind order by kind
+select n from sheet where price > 9 order by n
+select n from sheet where n = 2
+select n from sheet where n between 2 and 10 order by n
+select n from sheet where n in (1, 3) order by n
+select round(price, 1) r, abs(n) a, ceil(price) c from sheet order by n
+select cast(price as int) p, cast(day as date) d from sheet order by n
+select year(day) y, date_add(day, 1) d from sheet order by n
+select date_format(day, 'yyyy/MM') m, count(*) c from sheet group by date_format(day, 'yyyy/MM') order by m
+select concat(kind, '-', max(n)) k from sheet group by kind order by kind
+select kind, concat_ws(',', collect_list(n)) l from sheet group by kind order by kind
+select cast(max(score) as int) m, cast(avg(id) as string) a from people
+select date_add(max(born), 1) d, year(min(born)) y from people
+select size(collect_list(id)) n, collect_list(id)[0] is not null f from people
+select max(score) * 2 m, max(score) / count(*) q from people
+select id, concat('r', row_number() over (order by id)) r from people order by id
+select id, sum(id) over (order by id) * 2 s from people order by id
+select grp from people group by grp having max(score) > 4 order by grp
+select grp, date_format(max(born), 'yyyy') y from people group by grp order by max(score) * 2
+select substring(max(name), 1, 2) s, upper(min(name)) m from people
+select count(*) * 100 / sum(id) from people
+select array_join(sort_array(collect_set(kind)), '+') k from sheet
+select grp, sort_array(collect_list(score)) s from people group by grp order by grp
+select split(max(price), '\\.')[0] s from sheet
+select coalesce(sum(qty), 0) + 1 from orders where pid = 77
+select item, sum(qty) s, sum(qty) / (select sum(qty) from orders) r from orders group by item order by item
+select id, tags[size(tags) - 1] t from people where id = 1
+select id, element_at(tags, -1) t from people where id = 1
+select explode(sequence(1, 3)) as i
+select id, i from people lateral view explode(sequence(1, id)) x as i where id < 3 order by id, i
+select word, count(1) c from (select explode(split(lower('B a b'), ' ')) as word) group by word order by c desc, word
+select p.name, o.items from people p join (select pid, collect_list(item) items from orders group by pid) o on p.id = o.pid order by p.id
+select id, case when score > 3 then 'high' when score is null then 'none' else 'low' end c from people order by id
+select max(id) - min(id) d from people
+select '${x}' as v
+select 1 as a -- a comment
+select /* a comment */ 1 as a

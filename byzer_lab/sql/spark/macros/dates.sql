@@ -89,8 +89,9 @@ create or replace macro spark_to_unix_timestamp(time_x) as floor(epoch(time_x)):
 create or replace macro spark_from_unixtime
     (long_x) as strftime(make_timestamp(long_x * 1000000), '%Y-%m-%d %H:%M:%S'),
     (long_x, pattern) as strftime(make_timestamp(long_x * 1000000), pattern);
-create or replace macro spark_timestamp_seconds(x) as make_timestamp((x * 1000000)::bigint);
-create or replace macro spark_timestamp_millis(x) as make_timestamp((x * 1000)::bigint);
+create or replace macro spark_timestamp_seconds(x) as make_timestamp(
+    (x::decimal(20, 6) * 1000000)::bigint);
+create or replace macro spark_timestamp_millis(x) as make_timestamp(x::bigint * 1000);
 create or replace macro spark_timestamp_micros(x) as make_timestamp(x::bigint);
 create or replace macro spark_unix_date(date_x) as date_x - date '1970-01-01';
 create or replace macro spark_date_from_unix_date(x) as date '1970-01-01' + x::int;

@@ -56,7 +56,6 @@ create or replace macro spark_sort_array
         then list_sort(x, 'asc', 'nulls first') else list_sort(x, 'desc', 'nulls last') end;
 create or replace macro spark_array_repeat(value, times) as
     list_transform(range(times::bigint), lambda one: value);
-create or replace macro spark_array_reverse(x) as list_reverse(x);
 create or replace macro spark_arrays_overlap(x, y) as case
     when list_has_any(x, y) then true
     when len(x) > 0 and len(y) > 0 and (len(x) <> list_count(x) or len(y) <> list_count(y))

@@ -12,8 +12,10 @@ create or replace macro spark_substring
         then substr(text_s, 1, greatest(length(text_s) + start + size, 0)::bigint)
         else substr(text_s, case when start = 0 then 1 else start end::bigint, size::bigint)
     end;
-create or replace macro spark_left(text_s, size) as left(text_s, greatest(size, 0)::bigint);
-create or replace macro spark_right(text_s, size) as right(text_s, greatest(size, 0)::bigint);
+create or replace macro spark_left(text_s, size) as left(
+    text_s, case when size < 0 then 0 else size end::bigint);
+create or replace macro spark_right(text_s, size) as right(
+    text_s, case when size < 0 then 0 else size end::bigint);
 create or replace macro spark_substring_index(s, mark, number) as case
     when number = 0 or mark = '' then ''
     when number > 0 then array_to_string(string_split(s, mark)[1:number], mark)
@@ -30,14 +32,14 @@ create or replace macro spark_replace
     (s, part) as replace(s, part, ''),
     (text_s, part, text_other) as replace(text_s, part, text_other);
 create or replace macro spark_lpad
-    (text_s, size) as lpad(text_s, greatest(size, 0)::int, ' '),
+    (text_s, size) as lpad(text_s, case when size < 0 then 0 else size end::int, ' '),
     (text_s, size, fill) as case when fill = '' then left(text_s, size) else
-        lpad(text_s, greatest(size, 0)::int, fill) end;
+        lpad(text_s, case when size < 0 then 0 else size end::int, fill) end;
 create or replace macro spark_rpad
-    (text_s, size) as rpad(text_s, greatest(size, 0)::int, ' '),
+    (text_s, size) as rpad(text_s, case when size < 0 then 0 else size end::int, ' '),
     (text_s, size, fill) as case when fill = '' then left(text_s, size) else
-        rpad(text_s, greatest(size, 0)::int, fill) end;
-create or replace macro spark_repeat(text_s, times) as repeat(text_s, greatest(times, 0)::bigint);
+        rpad(text_s, case when size < 0 then 0 else size end::int, fill) end;
+create or replace macro spark_repeat(text_s, times) as repeat(text_s, case when times < 0 then 0 else times end::bigint);
 create or replace macro spark_space(times) as repeat(' ', times);
 create or replace macro spark_reverse
     (s varchar) as reverse(s),
@@ -132,7 +134,8 @@ create or replace macro spark_parse_url
     (url, part, name) as case when part = 'QUERY' then nullif(
         regexp_extract(regexp_extract(url, '\?([^#]*)', 1), '(?:^|&)' || name || '=([^&]*)', 1),
         '') end;
-create or replace macro spark_str_to_map(s, mark := ',', between := ':') as map_from_entries(list_transform(
-        regexp_split_to_array(s, mark),
-        lambda part: struct_pack(
-            key := spark_split(part, between, 2)[1], value := spark_split(part, between, 2)[2])));
+create or replace macro spark_str_to_map(s, mark, between) as map_from_entries(list_transform(
+    regexp_split_to_array(s, mark), lambda part: struct_pack(
+        key := regexp_split_to_array(part, between)[1],
+        value := nullif(substr(part, length(regexp_split_to_array(part, between)[1])
+            + length(regexp_extract(part, between)) + 1), ''))));

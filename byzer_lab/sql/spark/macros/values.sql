@@ -26,16 +26,22 @@ create or replace macro spark_text
     (x bigint) as x::varchar,
     (x hugeint) as x::varchar,
     (x boolean) as x::varchar,
-    (x decimal(38, 10)) as x::varchar,
-    (x float) as spark_double_text(x),
-    (x double) as spark_double_text(x),
+    (x date) as x::varchar,
     (x blob) as decode(x),
+    (x) as case when typeof(x) in ('DOUBLE', 'FLOAT')
+        then spark_double_text(try_cast(x::varchar as double)) else x::varchar end;
+create or replace macro spark_joined
+    (x varchar) as x,
+    (x bigint) as x::varchar,
+    (x double) as spark_text(x),
+    (x timestamp) as x::varchar,
     (x) as x;
 create or replace macro spark_cast_string(text_x) as try_cast(text_x as varchar);
 create or replace macro spark_whole
     (x varchar) as case
         when regexp_matches(trim(x), '^[+-]?\d+(\.\d*)?$|^[+-]?\.\d+$')
         then trunc(try_cast(trim(x) as decimal(38, 10))) end,
+    (x bigint) as x,
     (x double) as case when isnan(x) then 0 else trunc(x) end,
     (x float) as case when isnan(x) then 0 else trunc(x) end,
     (x decimal(38, 10)) as trunc(x),
@@ -50,7 +56,10 @@ create or replace macro spark_cast_smallint
 create or replace macro spark_cast_int
     (whole_x bigint) as (((whole_x::hugeint + 2147483648) % 4294967296 + 4294967296) % 4294967296
         - 2147483648)::int,
-    (whole_x double) as greatest(least(whole_x, 2147483647), -2147483648)::int,
+    (whole_x double) as case
+        when whole_x > 2147483647 then 2147483647
+        when whole_x < -2147483648 then -2147483648
+        else try_cast(whole_x as int) end,
     (whole_x decimal(38, 10)) as try_cast(whole_x as int),
     (whole_x) as try_cast(whole_x as int);
 create or replace macro spark_cast_bigint
@@ -62,7 +71,8 @@ create or replace macro spark_cast_bigint
     (whole_x decimal(38, 10)) as try_cast(whole_x as bigint),
     (whole_x) as try_cast(whole_x as bigint);
 create or replace macro spark_cast_double
-    (x varchar) as try_cast(regexp_replace(trim(x), '[dDfF]$', '') as double),
+    (x varchar) as try_cast(regexp_replace(
+        trim(x), '^([+-]?[0-9.]+(?:[eE][+-]?\d+)?)[dDfF]$', '\1') as double),
     (x timestamp) as epoch(x),
     (x) as try_cast(x as double);
 create or replace macro spark_cast_float
