@@ -23,9 +23,12 @@ def outcome(answer: list[bytes], limits: Limits, duration_s: float) -> Outcome:
         duration_s: Seconds that it took.
 
     Raises:
-        SandboxError: The child could not be confined, and has run nothing.
+        SandboxError: The child could not be confined, and has run nothing; or the supervisor
+            failed.
     """
     report: dict[str, Any] = json.loads(answer[0])
+    if "failed" in report:
+        raise SandboxError(f"The sandbox failed: {report['failed']}.")
     code: int = report["exit_code"]
     if not report["confined"]:
         said = answer[1].decode(errors="replace").strip().splitlines() or ["no reason was given"]
@@ -55,10 +58,15 @@ def outcome(answer: list[bytes], limits: Limits, duration_s: float) -> Outcome:
 
 def _read(data: bytes) -> dict[str, Any] | None:
     try:
-        written = json.loads(data)
+        written = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return written if isinstance(written, dict) else None
+
+
+def _refuse(word: str) -> None:
+    """``NaN`` and its kin are no JSON; the child writes none, but the code may."""
+    raise ValueError(word)
 
 
 def _limit_words(limit: Limit, limits: Limits) -> str:

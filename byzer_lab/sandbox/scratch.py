@@ -1,7 +1,7 @@
 """The folder in which confined code may write: its size, and its removal.
 
 Whoever filled it may have meant harm: folders nested without end, names that are links, folders
-that may not be listed. Nothing here follows a link or calls itself.
+that may not be listed. Removing follows no link, and nothing here calls itself.
 """
 
 from __future__ import annotations

@@ -148,25 +148,43 @@ def serve(calls: socket.socket, owner: int, root: str, read: list[str]) -> None:
         owner: Descriptor that becomes readable when the owner ends.
         root: Where the scratch folder is made.
         read: What the child may read.
+
+    Raises:
+        OSError: The owner is gone.
     """
     folder = os.path.join(root, str(os.getpid()))
-    os.mkdir(folder, 0o700)
+    line: socket.socket | None = None
     try:
-        child = Confined(folder, read)
+        os.mkdir(folder, 0o700)
         try:
-            _, found, _, _ = socket.recv_fds(calls, 1, 1)
-            if not found:
-                return
-            line = socket.socket(fileno=found[0])
-            line.settimeout(LINE_S)
-            asked = frames.receive(line)
-            if asked is None:
-                return
-            limits = Limits(**json.loads(asked[0]))
-            answer = Call(line, owner, limits).run(child, asked[1], folder)
+            child = Confined(folder, read)
+            try:
+                line = _call(calls)
+                answer = None if line is None else _serve(line, owner, child, folder)
+            finally:
+                child.end()
         finally:
-            child.end()
-    finally:
-        scratch.remove(folder)
-    if answer is not None:
+            scratch.remove(folder)
+    except Exception as error:
+        answer = [json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode()]
+        line = line or _call(calls)
+    if line is not None and answer is not None:
         frames.send(line, *answer)
+
+
+def _call(calls: socket.socket) -> socket.socket | None:
+    """Wait for the socket of a call; ``None``: none will come."""
+    _, found, _, _ = socket.recv_fds(calls, 1, 1)
+    if not found:
+        return None
+    line = socket.socket(fileno=found[0])
+    line.settimeout(LINE_S)
+    return line
+
+
+def _serve(line: socket.socket, owner: int, child: Confined, folder: str) -> list[bytes] | None:
+    asked = frames.receive(line)
+    if asked is None:
+        return None
+    limits = Limits(**json.loads(asked[0]))
+    return Call(line, owner, limits).run(child, asked[1], folder)

@@ -59,7 +59,8 @@ def main(control: int) -> None:
     os.environ.clear()  # Python has set its locale
     for name in ONE_THREAD:  # for libraries only: os.environ stays empty
         LIBC.setenv(name.encode(), b"1", 1)
-    LIBC.mallopt(M_ARENA_MAX, 1)  # each thread reserves 64 MiB for itself otherwise
+    with contextlib.suppress(AttributeError):  # other C libraries have no arenas
+        LIBC.mallopt(M_ARENA_MAX, 1)  # each thread reserves 64 MiB for itself otherwise
     sys.modules.pop("__main__", None)
     seccomp.prepare()
     gc.collect()

@@ -62,7 +62,13 @@ def test_nothing_runs_where_a_part_fails(changed: Changed, tmp_path: Path, part:
 
 def test_nothing_runs_without_limits(changed: Changed) -> None:
     own = changed(f"import byzer_lab.sandbox.confined as c; c.limit = {FAIL}")
-    with pytest.raises(SandboxError):
+    with pytest.raises(SandboxError, match="not here"):
+        own.run("def f(): return 1", "f")
+
+
+def test_a_failure_of_the_supervisor_is_told(changed: Changed) -> None:
+    own = changed("import os; os.mkdir = lambda *_: open('/not/here')")
+    with pytest.raises(SandboxError, match=r"sandbox failed: FileNotFoundError.*/not/here"):
         own.run("def f(): return 1", "f")
 
 

@@ -141,6 +141,10 @@ REFUSED = {
     "dot dot": "open('../../../../../../etc/passwd')",
     "a device": "os.mknod('disk', 0o600 | 0o060000, os.makedev(8, 0))",
     "a FIFO": "os.mkfifo(a['folder'] + '/fifo')",
+    "by a handle of the folder": (
+        "os.open('precious.txt', 0, dir_fd=os.open(a['folder'], os.O_PATH))"
+    ),
+    "from another working folder": "(os.chdir(a['folder']), open('precious.txt'))",
     "/dev/shm": "open('/dev/shm/x', 'w')",
     "/dev/mem": "open('/dev/mem', 'rb')",
     "/tmp": "open('/tmp/x-from-the-sandbox', 'w')",
@@ -448,6 +452,7 @@ FORGED = {
     "written before the answer": "import os\nos.write(3, b'{\"value\": 7}')\nreturn 1",
     "half an answer": "import os\nos.write(3, b'{\"value\": '); os._exit(0)",
     "no object": "import os\nos.write(3, b'[7]'); os._exit(0)",
+    "no number": "import os\nos.write(3, b'{\"value\": NaN}'); os._exit(0)",
     "deeply nested": "import os\nos.write(3, b'[' * 60000); os._exit(0)",
     "a refusal": "import os\nos.write(3, b'-no Landlock'); os._exit(1)",
     "an answer, then a fault": (
