@@ -14,6 +14,7 @@ Nothing heavy is imported, and no vendor's library.
 ``content.py``      messages with pictures; questions that are JSON, for speech and pictures
 ``vectors.py``      vectors of many texts, in the parts that a provider takes
 ``tools.py``        tools, answers that are to fit a schema, the calls of an answer
+``kept.py``         what a provider wants back with the calls that it made
 ``schemas.py``      schemas as those take them that hold answers to schemas
 ``speech.py``       pieces and media types of sounds
 ``ending.py``       how an answer ended: whole, refused, cut off

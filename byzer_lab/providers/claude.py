@@ -3,6 +3,7 @@
 Written from https://docs.anthropic.com/en/api/messages,
 https://docs.anthropic.com/en/docs/build-with-claude/streaming,
 https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use,
+https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking,
 https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs and
 https://docs.anthropic.com/en/api/errors.
 """
@@ -14,12 +15,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from byzer_lab.engines.base import EngineConfig
 from byzer_lab.errors import ProviderError
 from byzer_lab.providers.base import Provider
 from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
 from byzer_lab.providers.failures import failure, read_refusal
+from byzer_lab.providers.kept import Kept
 from byzer_lab.providers.schemas import CLAUDE
 from byzer_lab.providers.settings import Settings
 from byzer_lab.providers.tools import (
@@ -48,6 +51,8 @@ FINISHES: dict[str, FinishReason] = {
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
+THOUGHTS = ("thinking", "redacted_thinking")
+"""Kinds of blocks that Claude wants back, as they are, with the calls that follow them."""
 CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 STATUSES = {
     "invalid_request_error": 400,
@@ -76,6 +81,10 @@ class Claude(Provider):
 
     settings_class = ClaudeSettings
     settings: ClaudeSettings
+
+    def __init__(self, config: EngineConfig) -> None:
+        super().__init__(config)
+        self._thoughts: Kept[list[dict[str, Any]]] = Kept()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """See :meth:`byzer_lab.engines.base.Generates.generate`."""
@@ -161,11 +170,13 @@ class Claude(Provider):
                 }
                 for call in message.tool_calls
             ]
-            written = said + calls
+            thoughts = self._thoughts.get(message.tool_calls[0].id, [])
+            written = thoughts + said + calls
         return {"role": message.role, "content": written}
 
     async def _chunks(self, answer: Answer, model: str, asked: Wanted) -> AsyncGenerator[Chunk]:
         calls = Calls(asked)
+        thoughts: dict[int, dict[str, Any]] = {}
         ending = Ending(self.type, answer.facts)
         input_tokens = cached_tokens = output_tokens = 0
         async for event in events(answer.blocks()):
@@ -179,19 +190,28 @@ class Claude(Provider):
             elif kind == "content_block_start":
                 block = news.get("content_block") or {}
                 if block.get("type") == "tool_use":
+                    if not len(calls):
+                        self._thoughts.keep(block["id"], list(thoughts.values()))
                     for chunk in calls.begin(news["index"], block["name"], block["id"]):
                         yield ending.wrote(chunk)
+                elif block.get("type") in THOUGHTS:
+                    thoughts[news["index"]] = dict(block)
                 elif text := block.get("text"):
                     yield ending.wrote(Chunk(text=text, tokens=1))
             elif kind == "content_block_delta":
                 delta = news.get("delta") or {}
                 if text := delta.get("text"):
                     yield ending.wrote(Chunk(text=text, tokens=1))
-                elif delta.get("type") == "input_json_delta":
+                elif delta.get("type") == "input_json_delta" and calls.knows(news["index"]):
                     for chunk in calls.more(news["index"], delta["partial_json"]):
                         yield ending.wrote(chunk)
                 elif thought := delta.get("thinking"):
+                    block = thoughts.setdefault(news.get("index", 0), {"type": "thinking"})
+                    block["thinking"] = block.get("thinking", "") + thought
                     yield Chunk(reasoning=thought, tokens=1)
+                elif signature := delta.get("signature"):
+                    block = thoughts.setdefault(news.get("index", 0), {"type": "thinking"})
+                    block["signature"] = signature
             elif kind == "message_delta":
                 usage = news.get("usage") or {}
                 reason = (news.get("delta") or {}).get("stop_reason")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +23,7 @@ from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
 from byzer_lab.providers.failures import failure, read_refusal
+from byzer_lab.providers.kept import Kept
 from byzer_lab.providers.presets import find_preset
 from byzer_lab.providers.settings import PREFIX
 from byzer_lab.providers.table import load_class
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 VECTORS = "byzer_lab.providers.gemini_vectors:GeminiVectors"
 ROLES = {"user": "user", "assistant": "model"}
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-KEPT = 10_000
-"""Most calls of which is kept what Gemini wants back with them."""
 UNSIGNED = "skip_thought_signature_validator"
 """What Google has for calls whose signature is not known, as those of another model."""
 FINISHES: dict[str, FinishReason] = {
@@ -82,7 +80,7 @@ class Gemini(Provider):
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)
-        self._made: OrderedDict[str, Made] = OrderedDict()
+        self._made: Kept[Made] = Kept()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """See :meth:`byzer_lab.engines.base.Generates.generate`."""
@@ -196,9 +194,7 @@ class Gemini(Provider):
         identity = call.get("id") or ""
         for chunk in calls.begin(object(), call["name"], identity, arguments):
             for delta in chunk.tool_calls:
-                self._made[delta.id] = Made(part.get("thoughtSignature") or "", identity)
-                if len(self._made) > KEPT:
-                    self._made.popitem(last=False)
+                self._made.keep(delta.id, Made(part.get("thoughtSignature") or "", identity))
             yield chunk
 
     def _result(self, message: Message, name: str) -> dict[str, Any]:

@@ -134,6 +134,44 @@ async def test_claude_calls() -> None:
         assert got[-1].usage.output_tokens == 15
 
 
+async def test_claude_gets_its_thoughts_back_with_its_calls() -> None:
+    """https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking"""
+    thought = {"type": "thinking", "thinking": "Rome? No.", "signature": "EqQB"}
+    hidden = {"type": "redacted_thinking", "data": "EmwK"}
+    begun = {"type": "thinking", "thinking": "", "signature": ""}
+    deltas = [
+        {"type": "thinking_delta", "thinking": "Rome? "},
+        {"type": "thinking_delta", "thinking": "No."},
+        {"type": "signature_delta", "signature": "EqQB"},
+    ]
+    call = {"type": "tool_use", "id": "toolu_1", "name": "now", "input": {}}
+    searching = {"type": "server_tool_use", "id": "srv", "name": "web_search", "input": {}}
+    search = {"type": "input_json_delta", "partial_json": "{}"}
+    events = claude_events(stop="tool_use")
+    middle = [
+        {"type": "content_block_start", "index": 0, "content_block": begun},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
+        {"type": "content_block_start", "index": 1, "content_block": hidden},
+        {"type": "content_block_start", "index": 2, "content_block": searching},
+        {"type": "content_block_delta", "index": 2, "delta": search},
+        {"type": "content_block_start", "index": 3, "content_block": call},
+    ]
+    async with claude() as (made, server):
+        server.script(
+            named_events(events[0], *middle, *events[-2:]), named_events(*claude_events("12."))
+        )
+        got = await chunks(made, with_tools())
+        assert "".join(chunk.reasoning for chunk in got) == "Rome? No."
+        assert called(got) == [("toolu_1", "now", "{}")]
+        turns = [
+            Message("user", "Time?"),
+            Message("assistant", tool_calls=[ToolCall("toolu_1", "now", "{}")]),
+            Message("tool", "12", tool_call_id="toolu_1"),
+        ]
+        await chunks(made, with_tools(messages=turns))
+        assert server.seen[1].json["messages"][1]["content"] == [thought, hidden, call]
+
+
 async def test_claude_answers_in_a_form() -> None:
     async with claude() as (made, server):
         server.script(named_events(*claude_events('{"title"', ': "x"}')))
