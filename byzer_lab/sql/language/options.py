@@ -13,7 +13,8 @@ def shown(token: Token | None) -> str:
     """A token as an error names it."""
     if token is None:
         return "the end"
-    text = token.text if len(token.text) <= 30 else token.text[:27] + "..."
+    text = " ".join(token.text.split())
+    text = text if len(text) <= 30 else text[:27] + "..."
     return text if token.kind is Kind.BACK else f"`{text}`"
 
 
