@@ -72,6 +72,23 @@ def find_model(
     )
 
 
+def find_adapter(name: str, folder: str) -> Path:
+    """Folder of an adapter that PEFT saved.
+
+    Args:
+        name: What the deployment calls it.
+        folder: Where the deployment says it is.
+
+    Raises:
+        InvalidRequestError: There is none.
+    """
+    path = Path(folder).expanduser()
+    if not (path / ADAPTER).is_file():
+        missing = f"has no {ADAPTER}" if path.is_dir() else "does not exist"
+        raise InvalidRequestError(f"The folder {str(path)!r} of the adapter {name!r} {missing}.")
+    return path
+
+
 def refuse_gguf(path: Path) -> None:
     """Refuse a GGUF file, or a folder that holds nothing else of a model.
 

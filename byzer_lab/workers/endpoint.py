@@ -131,7 +131,8 @@ class GenerateEndpoint(Endpoint[GenerateRequest]):
             # Waited for before the status is sent: a request that can't be served gets its 400.
             first = await anext(chunks)
             await send({"type": "http.response.start", "status": 200, "headers": NDJSON})
-            async with contextlib.aclosing(coalesced(_chain(first, chunks))) as blocks:
+            lines = coalesced(_chain(first, chunks), lambda: self._admission.in_flight)
+            async with contextlib.aclosing(lines) as blocks:
                 async for block in blocks:
                     await send({"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body", "body": b""})

@@ -70,6 +70,10 @@ def test_folders_that_can_not_be_served(tmp_path: Path, bert: Path, reranker: Pa
     assert "deploy it as custom/bge" in refused(bert, "custom/auto")
     assert "limit is 64" in refused(bert, "custom/bge", max_model_len=100)
     assert "gives 3 scores" in refused(make_reranker(tmp_path / "three", 3), "custom/bge_rerank")
+    both = {"use_fp16": True, "dtype": "bfloat16"}
+    assert "use_fp16 is true, but dtype is bfloat16" in refused(
+        reranker, "custom/bge_rerank", **both
+    )
     broken = tmp_path / "broken"
     shutil.copytree(bert, broken)
     change_config(broken, model_type="no_such_type")

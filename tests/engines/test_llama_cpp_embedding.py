@@ -133,6 +133,8 @@ async def test_what_is_refused(demo: LlamaCppEmbeddingEngine, bert: Path, tmp_pa
         await embed(demo, ["a"], max_length=2)
     with pytest.raises(InvalidRequestError, match="pooling_type is '4'; it must be one of mean"):
         load(bundled_model(), pooling_type="4")
+    with pytest.raises(InvalidRequestError, match="lora_path is for models that write text"):
+        load(bundled_model(), lora_path="adapter.gguf")
     with pytest.raises(InvalidRequestError, match="set embedding=true as well"):
         make_engine("llama_cpp", EngineConfig("x", "custom/auto", {"pooling_type": "mean"}, 1))
     file = write_bert_gguf(bert, tmp_path / "bert.gguf", 2)

@@ -149,8 +149,11 @@ async def test_settings_are_honoured(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"adapter .*nowhere.gguf' can't be applied: "):
+    with pytest.raises(InvalidRequestError, match=r"There is no file '.*nowhere.gguf'; lora_path"):
         load(bundled_model(), {"lora_path": str(tmp_path / "nowhere.gguf")})
+    other = str(find_gguf(str(bundled_model())))
+    with pytest.raises(EngineError, match=r"adapter .* can't be applied: "):
+        load(bundled_model(), {"lora_path": other})
 
 
 def test_templates_are_rendered_as_transformers_renders_them() -> None:

@@ -149,7 +149,8 @@ def test_what_can_not_be_chosen_is_refused(
         assert "\n" not in caught.value.message
         return caught.value.message
 
-    assert "can't be read from" in refused(tmp_path / "nowhere")
+    assert "does not exist" in refused(tmp_path / "nowhere")
+    assert "has no adapter_config.json" in refused(tmp_path)
     train(base, tmp_path / "plain", TARGETS["llama"], 0)
     assert "which has no layer" in refused(tmp_path / "plain", "gpt_neox")
     train(base, tmp_path / "dora", TARGETS["llama"], 0, use_dora=True)

@@ -15,7 +15,7 @@ from byzer_lab.engines import BACKENDS, backend_name
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.vllm import VLLMEngine
 from byzer_lab.engines.vllm.adapters import Adapter, choose_adapter, find_adapters, fitting_rank
-from byzer_lab.engines.vllm.parameters import OWN, TABLE, read_parameters
+from byzer_lab.engines.vllm.parameters import LORA_RANKS, OWN, TABLE, read_parameters
 from byzer_lab.errors import InvalidRequestError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -101,6 +101,7 @@ def test_names_that_are_gone_are_left_out_with_a_reason(
         ({"hf_overrides": "{"}, "a mapping"),
         ({"max_model_len": 5, "backend.max_model_len": 5}, "given twice"),
         ({"backend.model": "other"}, "model_path"),
+        ({"max_lora_rank": 24}, "max_lora_rank is 24; vLLM takes 1, 8, 16"),
         ({"adapters": {"sql": 5}}, "must map names to folders"),
         ({"adapters": '{"sql": "/lora"}', "enable_lora": "false"}, "enable_lora is false"),
     ],
@@ -139,7 +140,11 @@ def test_every_parameter_is_described() -> None:
 def test_the_table_is_that_of_the_installed_vllm() -> None:
     """After an update: tools/vllm_arguments.py."""
     pytest.importorskip("vllm", reason="vLLM is not installed here")
-    program = "import json, vllm_arguments\nprint(json.dumps(vllm_arguments.describe_arguments()))"
+    program = (
+        "import json, typing, vllm_arguments\nfrom vllm.config.lora import MaxLoRARanks\n"
+        "table = vllm_arguments.describe_arguments()\n"
+        "print(json.dumps([table, typing.get_args(MaxLoRARanks)]))"
+    )
     run = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT / "tools",
@@ -147,7 +152,9 @@ def test_the_table_is_that_of_the_installed_vllm() -> None:
         text=True,
         check=True,
     )
-    assert json.loads(run.stdout.splitlines()[-1]) == json.loads(TABLE.read_text())
+    table, ranks = json.loads(run.stdout.splitlines()[-1])
+    assert table == json.loads(TABLE.read_text())
+    assert tuple(ranks) == LORA_RANKS
 
 
 def make_folder(folder: Path, **config: Any) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from byzer_lab.types import Chunk, TokenLogprob, Usage
-from byzer_lab.workers.streaming import coalesced, timed
+from byzer_lab.workers.streaming import MOST_BETWEEN_WRITES_S, coalesced, timed
 
 
 async def words(count: int, delay_s: float = 0.0) -> AsyncGenerator[Chunk]:
@@ -42,6 +42,15 @@ async def test_a_slow_reader_gets_fewer_and_larger_chunks() -> None:
 async def test_a_fast_reader_gets_each_chunk_at_once() -> None:
     blocks = [block async for block in coalesced(words(5, delay_s=0.01))]
     assert len(decoded(blocks)) == 6
+
+
+async def test_among_many_streams_chunks_travel_together() -> None:
+    started = time.perf_counter()
+    words_of_one = words(200, delay_s=0.001)
+    blocks = [block async for block in coalesced(words_of_one, lambda: 1000)]
+    chunks = decoded(blocks)
+    assert "".join(chunk.text for chunk in chunks) == "".join(f"{n} " for n in range(200))
+    assert len(blocks) <= (time.perf_counter() - started) / MOST_BETWEEN_WRITES_S + 3
 
 
 async def test_an_error_is_the_last_line() -> None:

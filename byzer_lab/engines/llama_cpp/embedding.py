@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.engines.llama_cpp.files import find_gguf
 from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
+from byzer_lab.engines.llama_cpp.tokenizing import TokenizerCalls
 from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.engines.sentence_transformers.batching import MicroBatches, Options
 from byzer_lab.engines.sentence_transformers.requests import check_texts, options_of
-from byzer_lab.errors import EngineError
+from byzer_lab.errors import EngineError, InvalidRequestError
 from byzer_lab.schema import ParameterInfo, describe_parameters
-from byzer_lab.types import EmbedAnswer, EmbedRequest, TokenizeAnswer, TokenizeRequest, Usage
+from byzer_lab.types import EmbedAnswer, EmbedRequest, Usage
 
 if TYPE_CHECKING:
     from byzer_lab.engines.llama_cpp.encoder import Encoder
@@ -28,7 +29,7 @@ class _Loaded:
     batches: MicroBatches[list[int], bytes]
 
 
-class LlamaCppEmbeddingEngine(LocalEngine):
+class LlamaCppEmbeddingEngine(TokenizerCalls, LocalEngine):
     """Hosts a GGUF model that turns texts into vectors; chosen by the parameter ``embedding``.
 
     Args:
@@ -42,6 +43,10 @@ class LlamaCppEmbeddingEngine(LocalEngine):
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)
         self._parameters = read_infer_params({**config.infer_params, "embedding": True})
+        if self._parameters.lora_path is not None:
+            raise InvalidRequestError(
+                "lora_path is for models that write text, and embedding is true; leave one out."
+            )
         self._loaded: _Loaded | None = None
 
     @classmethod
@@ -123,11 +128,6 @@ class LlamaCppEmbeddingEngine(LocalEngine):
             usage=Usage(input_tokens=sum(lengths)),
         )
 
-    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
-        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
-        model = self._ready().model
-        return TokenizeAnswer(model.tokenize(request.text, special=request.special_tokens))
-
     async def close(self) -> None:
         """End the model's thread, fail what waits, and free the memory."""
         loaded, self._loaded = self._loaded, None
@@ -135,6 +135,10 @@ class LlamaCppEmbeddingEngine(LocalEngine):
             await asyncio.to_thread(loaded.batches.close)
             loaded.encoder.close()
             loaded.model.close()
+
+    @property
+    def _model(self) -> Model:
+        return self._ready().model
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from byzer_lab.engines.answering import chunks_of, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
-from byzer_lab.engines.llama_cpp.files import find_gguf
+from byzer_lab.engines.llama_cpp.files import check_adapter, find_gguf
 from byzer_lab.engines.llama_cpp.parameters import Parameters, read_infer_params
 from byzer_lab.engines.llama_cpp.prompt import require_template
+from byzer_lab.engines.llama_cpp.tokenizing import TokenizerCalls
 from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.errors import EngineError
 from byzer_lab.schema import ParameterInfo, describe_parameters
@@ -23,8 +24,6 @@ from byzer_lab.types import (
     GenerateRequest,
     TemplateAnswer,
     TemplateRequest,
-    TokenizeAnswer,
-    TokenizeRequest,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class _Loaded:
     structure: Structure
 
 
-class LlamaCppEngine(LocalEngine):
+class LlamaCppEngine(TokenizerCalls, LocalEngine):
     """Hosts a GGUF model with llama.cpp. See :class:`byzer_lab.engines.base.Engine`.
 
     Args:
@@ -68,6 +67,7 @@ class LlamaCppEngine(LocalEngine):
     def _load(self, report: ReportProgress) -> None:
         parameters = self._parameters
         file = find_gguf(self._config.model_path)
+        check_adapter(parameters.lora_path)
         report(LoadProgress("importing"))
         from byzer_lab.engines.llama_cpp import native
         from byzer_lab.engines.llama_cpp.batch import ContinuousBatch
@@ -153,11 +153,6 @@ class LlamaCppEngine(LocalEngine):
             async for chunk in chunks:
                 yield chunk
 
-    async def tokenize(self, request: TokenizeRequest) -> TokenizeAnswer:
-        """See :meth:`byzer_lab.engines.base.Tokenizes.tokenize`."""
-        model = self._ready().model
-        return TokenizeAnswer(model.tokenize(request.text, special=request.special_tokens))
-
     async def apply_chat_template(self, request: TemplateRequest) -> TemplateAnswer:
         """See :meth:`byzer_lab.engines.base.RendersChats.apply_chat_template`."""
         template = require_template(self._ready().template)
@@ -169,6 +164,10 @@ class LlamaCppEngine(LocalEngine):
         if loaded is not None:
             await asyncio.to_thread(loaded.batch.close)
             loaded.model.close()
+
+    @property
+    def _model(self) -> Model:
+        return self._ready().model
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:

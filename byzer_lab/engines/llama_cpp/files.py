@@ -38,6 +38,22 @@ def find_gguf(model_path: str) -> Path:
     return file
 
 
+def check_adapter(lora_path: str | None) -> None:
+    """Look for the adapter of a deployment that has one.
+
+    Raises:
+        InvalidRequestError: There is no such file, or it is no GGUF file.
+    """
+    if lora_path is None:
+        return
+    file = Path(lora_path).expanduser()
+    if not file.is_file():
+        raise InvalidRequestError(
+            f"There is no file {str(file.absolute())!r}; lora_path is a LoRA adapter in GGUF form."
+        )
+    _check_header(file)
+
+
 def _in_folder(folder: Path) -> Path:
     found = [
         file

@@ -45,6 +45,10 @@ class _Engine(LocalEngine):
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)
         self._parameters = read_parameters(Parameters, config.infer_params, "transformers")
+        if self._parameters.use_fp16 and self._parameters.dtype not in ("auto", "float16"):
+            raise InvalidRequestError(
+                f"use_fp16 is true, but dtype is {self._parameters.dtype}; leave one out."
+            )
         self._model: Any = None
         self._counter: TokenCounter | None = None
         self._batches: MicroBatches[Any, Any] | None = None

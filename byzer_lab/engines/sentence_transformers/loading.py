@@ -138,7 +138,7 @@ def _load(
     checkpoint = config.get("dtype") or config.get("torch_dtype")
     weights: dict[str, Any] = {
         "dtype": choose_dtype(
-            parameters.dtype,
+            "float16" if parameters.use_fp16 and device == "cuda" else parameters.dtype,
             getattr(torch, checkpoint) if isinstance(checkpoint, str) else None,
             device,
             config.get("hidden_size", 0),

@@ -18,6 +18,9 @@ class Parameters:
         "at it.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
+    use_fp16: bool = parameter(
+        False, "Byzer-LLM's name for dtype float16 on a GPU; a processor goes by dtype."
+    )
     attn_implementation: str | None = parameter(
         None, "The library's name of an attention kernel, such as flash_attention_2."
     )

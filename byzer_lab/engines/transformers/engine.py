@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from byzer_lab.engines.answering import chunks_of, refuse_adapter
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
-from byzer_lab.engines.folder import find_model
+from byzer_lab.engines.folder import find_adapter, find_model
 from byzer_lab.engines.local import NOT_LOADED, LocalEngine
 from byzer_lab.engines.plan import GenerationPlan, Recipe
 from byzer_lab.engines.transformers.parameters import Parameters, read_infer_params
@@ -68,6 +69,8 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
     def _load(self, report: ReportProgress) -> None:
         parameters = self._parameters
         source = find_model(self._config.model_path, adapters=True)
+        folders = {n: str(find_adapter(n, path)) for n, path in (parameters.adapters or {}).items()}
+        parameters = dataclasses.replace(parameters, adapters=folders)
         wanted_format(parameters)  # says what is missing before anything heavy is imported
         report(LoadProgress("importing"))
         from byzer_lab.engines.precision import set_threads

@@ -87,8 +87,22 @@ class LoadedModel:
 
     def decode(self, tokens: list[int]) -> str:
         """Text of tokens, special ones left out."""
-        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        text: str = self._decoder.decode(tokens, skip_special_tokens=True)
         return text
+
+    @cached_property
+    def _decoder(self) -> Any:
+        """What the tokenizer's class only wraps, at many times its cost; else the tokenizer."""
+        from transformers import PreTrainedTokenizerBase, TokenizersBackend
+
+        own = type(self.tokenizer)
+        bare = (
+            issubclass(own, TokenizersBackend)
+            and own.decode is PreTrainedTokenizerBase.decode
+            and own._decode is TokenizersBackend._decode
+            and not self.tokenizer.clean_up_tokenization_spaces
+        )
+        return self.tokenizer.backend_tokenizer if bare else self.tokenizer
 
 
 @dataclass(frozen=True)

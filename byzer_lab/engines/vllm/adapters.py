@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from byzer_lab.engines.folder import ADAPTER, find_adapter
 from byzer_lab.errors import InvalidRequestError
-
-CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def find_adapters(paths: Mapping[str, str]) -> dict[str, Adapter]:
     """
     found = {}
     for number, (name, path) in enumerate(paths.items(), start=1):
-        folder = Path(path).expanduser()
+        folder = find_adapter(name, path)
         found[name] = Adapter(name, number, str(folder), _rank(name, folder))
     return found
 
@@ -64,7 +63,7 @@ def choose_adapter(name: str | None, adapters: Mapping[str, Adapter]) -> Adapter
     return adapters[name]
 
 
-def fitting_rank(adapters: Mapping[str, Adapter], offered: list[int], asked: int | None) -> int:
+def fitting_rank(adapters: Mapping[str, Adapter], offered: Sequence[int], asked: int | None) -> int:
     """The ``max_lora_rank`` that all adapters fit into.
 
     Args:
@@ -86,11 +85,8 @@ def fitting_rank(adapters: Mapping[str, Adapter], offered: list[int], asked: int
 
 
 def _rank(name: str, folder: Path) -> int:
-    """Raises :class:`InvalidRequestError` where there is no LoRA adapter."""
-    file = folder / CONFIG
-    if not file.is_file():
-        missing = f"has no {CONFIG}" if folder.is_dir() else "does not exist"
-        raise InvalidRequestError(f"The folder {str(folder)!r} of the adapter {name!r} {missing}.")
+    """Raises :class:`InvalidRequestError` where it is no LoRA adapter."""
+    file = folder / ADAPTER
     try:
         config: dict[str, Any] = json.loads(file.read_bytes())
     except ValueError as error:

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 import vllm
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +19,7 @@ from byzer_lab.engines.folder import ModelSource
 from byzer_lab.engines.precision import choose_dtype
 from byzer_lab.engines.vllm.adapters import Adapter, fitting_rank
 from byzer_lab.engines.vllm.capacity import cache_bytes
-from byzer_lab.engines.vllm.parameters import Parameters
+from byzer_lab.engines.vllm.parameters import LORA_RANKS, Parameters
 from byzer_lab.engines.vllm.placement import executor_for, in_placement_group
 from byzer_lab.errors import InvalidRequestError
 
@@ -70,8 +70,7 @@ def make_arguments(
         if asked.get("dtype", "auto") == "auto":
             asked["dtype"] = _dtype(source, bool(asked.get("trust_remote_code")))
     if adapters:
-        ranks = [int(rank) for rank in get_args(_FIELDS["max_lora_rank"].type)]
-        asked["max_lora_rank"] = fitting_rank(adapters, ranks, asked.get("max_lora_rank"))
+        asked["max_lora_rank"] = fitting_rank(adapters, LORA_RANKS, asked.get("max_lora_rank"))
         defaults |= {"enable_lora": True, "max_loras": len(adapters)}
         if on_processor():
             # There vLLM gives a request without an adapter what stands in the last place, where

@@ -61,6 +61,9 @@ OWN = (
 RANKS = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 """Arguments whose product is the number of ranks."""
 
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What ``max_lora_rank`` may be."""
+
 REFUSED = {
     "model": "the model is the deployment's model_path",
     "skip_tokenizer_init": "prompts and answers need the tokenizer",
@@ -207,6 +210,11 @@ def _check_adapters(adapters: dict[str, Any], arguments: Mapping[str, Any]) -> d
                 f"adapters has {name!r}: {path!r}; it must map names to folders, such as "
                 '{"sql": "/models/sql-lora"}.'
             )
+    most = arguments.get("max_lora_rank")
+    if most is not None and most not in LORA_RANKS:
+        raise InvalidRequestError(
+            f"max_lora_rank is {most}; vLLM takes {', '.join(map(str, LORA_RANKS))}."
+        )
     if adapters and arguments.get("enable_lora") is False:
         raise InvalidRequestError("adapters are given, but enable_lora is false; leave one out.")
     return dict(adapters)
