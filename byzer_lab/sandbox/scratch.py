@@ -48,8 +48,8 @@ def open_size(pid: int) -> int:
                     continue  # closed meanwhile
                 if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
                     total += facts.st_blocks * 512
-    except (FileNotFoundError, ProcessLookupError):
-        pass  # the process has ended
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        pass  # the process has ended, or is about to: its entries are root's then
     return total
 
 
