@@ -69,7 +69,7 @@ PLACES: dict[str, set[str]] = {
     "sqlite3": {"registry", "sql"},
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
-    "httpx": {"client", "cluster", "engines", "gateway", "jupyter", "providers", "worker_calls"},
+    "httpx": {"client", "engines", "gateway", "jupyter", "providers", "worker_calls"},
     "prometheus_client": {"gateway"},
     "websockets": {"providers"},
     "jupyter_server": {"jupyter"},
@@ -202,6 +202,12 @@ def test_libraries_are_used_in_their_rooms_only() -> None:
         if found.library in PLACES and room not in PLACES[found.library]
     ]
     assert not wrong
+
+
+def test_no_room_is_listed_that_uses_no_such_library() -> None:
+    used = {(found.library, room) for room, found in IMPORTS}
+    listed = {(library, room) for library, rooms in PLACES.items() for room in rooms}
+    assert listed <= used
 
 
 def test_heavy_libraries_are_imported_in_functions() -> None:

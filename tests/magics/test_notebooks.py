@@ -111,16 +111,3 @@ def test_prompts_and_tools(environment: dict[str, str]) -> None:
         "✓ chat: undeployed",
     ]
     assert [text for text in expected if text not in shown] == [], shown
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(620)
-def test_providers(environment: dict[str, str]) -> None:
-    shown = shown_by("04_providers.ipynb", environment)
-    expected = [
-        "asks http://127.0.0.1:",
-        "You said: Say good morning in three languages.",
-        "40 answers, the last one: You said: What is 39 plus one?",
-        "ProviderAuthenticationError: saas/openai does not accept the key",
-    ]
-    assert [text for text in expected if text not in shown] == [], shown
