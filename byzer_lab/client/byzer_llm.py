@@ -13,7 +13,7 @@ class ByzerLLM(Lifecycle, ChatCalls, EmbeddingCalls, TokenCalls, PromptCalls):
     """A client of one cluster. Settings made with ``setup_*`` return it, so that they chain.
 
     Its methods stand in ``settings.py``, ``lifecycle.py``, ``chatting.py``, ``hooks.py``,
-    ``embedding.py``, ``tokens.py`` and ``prompting.py``.
+    ``embedding.py``, ``tokens.py``, ``prompting.py`` and ``functions/calls.py``.
 
     Args:
         url: A Ray cluster to run on (``ray://HOST:PORT`` or ``HOST:PORT``); default: the user's

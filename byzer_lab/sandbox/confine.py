@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -39,7 +40,7 @@ def confine(scratch: str, read: list[str]) -> None:
     Raises:
         OSError: The kernel refuses a part; nothing may be run then.
     """
-    with open("/proc/self/oom_score_adj", "w") as file:
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # the first to go where the machine runs out of memory
     _drop_capabilities()
     seccomp.forbid_new_rights()

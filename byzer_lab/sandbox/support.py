@@ -25,7 +25,8 @@ def missing() -> str | None:
     from byzer_lab.sandbox import landlock
 
     if landlock.version() < 1:
-        return f"The sandbox needs Landlock, which this kernel ({os.uname().release}) doesn't have"
+        kernel = os.uname().release
+        return f"The sandbox needs Landlock, which this kernel ({kernel}) lacks or has switched off"
     if not os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
         return "The sandbox needs seccomp filters, which this kernel doesn't have"
     if not sys.executable:

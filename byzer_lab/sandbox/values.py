@@ -14,7 +14,7 @@ import decimal
 import enum
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from byzer_lab.errors import InvalidRequestError
@@ -22,14 +22,57 @@ from byzer_lab.errors import InvalidRequestError
 MOST_DEEP = 100
 
 
-class Record(dict[str, Any]):
-    """An object of a class that the sandbox doesn't have: fields as keys and as attributes."""
+class Record:
+    """An object of a class that the sandbox doesn't have: fields as attributes and as keys.
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"there is no field {name!r}") from None
+    A field may be called like a method here, which it then hides.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]] = (), /, **fields: Any) -> None:
+        self.__dict__.update(pairs, **fields)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__dict__[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__dict__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Record({self.__dict__!r})"
+
+    def model_dump(self) -> dict[str, Any]:
+        """As pydantic's."""
+        return dict(self.__dict__)
+
+    def keys(self) -> Iterable[str]:
+        """As a dict's."""
+        return self.__dict__.keys()
+
+    def values(self) -> Iterable[Any]:
+        """As a dict's."""
+        return self.__dict__.values()
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """As a dict's."""
+        return self.__dict__.items()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict's."""
+        return self.__dict__.get(name, default)
 
 
 def encode(value: Any, name: str, depth: int = 0) -> Any:
@@ -124,7 +167,7 @@ def decode(data: Any) -> Any:
         items = (decode(item) for item in content)
         return tuple(items) if kind == "tuple" else set(items)
     pairs = {decode(key): decode(item) for key, item in content}
-    return Record(pairs) if kind == "record" else pairs
+    return Record(pairs.items()) if kind == "record" else pairs
 
 
 def to_json(value: Any) -> str:
@@ -138,6 +181,8 @@ def to_json(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """What JSON writes for an object that it doesn't know."""
+    if isinstance(value, Record):
+        return vars(value)
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     for known, write, _ in TEXTS.values():

@@ -73,6 +73,27 @@ def test_objects_come_as_records(run: Run) -> None:
     assert run(body, Point(1, 2), story, Colour.RED).value == [1, "t", 2024, "red"]
 
 
+def test_a_record_hides_no_field(run: Run) -> None:
+    odd = dataclasses.make_dataclass("Odd", ["items", "keys", "name"])
+    body = """
+        a.name = "y"
+        a["more"] = 3
+        return [a.items, a["keys"], list(a), len(a), "name" in a, "x" in a, a.get("more"), a, b]
+    """
+    story = Story(title="t", at=datetime.date(2024, 1, 2))
+    outcome = run(body, odd([1], 2, "x"), story)
+    whole = {"items": [1], "keys": 2, "name": "y", "more": 3}
+    assert outcome.reason == ""
+    assert outcome.value[:4] == [[1], 2, ["items", "keys", "name", "more"], 4]
+    assert outcome.value[4:] == [True, False, 3, whole, {"title": "t", "at": "2024-01-02"}]
+    assert run("return [dict(a), a.model_dump(), *a.items()]", Point(1, 2)).value == [
+        {"x": 1, "y": 2},
+        {"x": 1, "y": 2},
+        ["x", 1],
+        ["y", 2],
+    ]
+
+
 def test_an_argument_that_can_not_go(run: Run) -> None:
     with pytest.raises(InvalidRequestError, match=r"argument 1 holds a lock.*unsafe=True"):
         run("return 1", threading.Lock())
