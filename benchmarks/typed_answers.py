@@ -20,6 +20,7 @@ import pydantic
 from benchmarks.lab import lab
 from benchmarks.measure import table
 from byzer_lab import ByzerLLM, bundled_model
+from byzer_lab.types import Message
 
 MAX_TOKENS = 300
 RETRIES = 2
@@ -102,6 +103,15 @@ Get = Callable[[Any, str, int], tuple[bool, int]]
 """Given a class, a question and a seed: whether an instance came, and the requests it took."""
 
 
+class PromptOnly(ByzerLLM):
+    """A client that believes its deployment can't be held to a schema."""
+
+    def _record(self, name: str) -> Any:
+        record = super()._record(name)
+        record.meta.pop("structured_output", None)
+        return record
+
+
 def _ours(llm: ByzerLLM) -> Get:
     def get(asked: Any, question: str, seed: int) -> tuple[bool, int]:
         config = {"temperature": 1.0, "max_tokens": MAX_TOKENS, "seed": seed}
@@ -113,18 +123,21 @@ def _ours(llm: ByzerLLM) -> Get:
     return get
 
 
-def _instructor(llm: ByzerLLM) -> Get:
+def _instructor(llm: ByzerLLM, mode: str) -> Get:
     import instructor  # type: ignore[import-not-found]
     from openai.types.chat import ChatCompletion
 
     requests = 0
 
-    def create(messages: list[dict[str, Any]], model: str, seed: int, **_: Any) -> ChatCompletion:
+    def create(
+        messages: list[dict[str, Any]], model: str, seed: int, **more: Any
+    ) -> ChatCompletion:
         nonlocal requests
         requests += 1
         config = {"temperature": 1.0, "max_tokens": MAX_TOKENS, "seed": seed + 1000 * requests}
-        turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages]
-        response = llm.chat_oai(turns, model=model, llm_config=config)[0]
+        turns = [Message(role=turn["role"], content=turn["content"]) for turn in messages]
+        form = more.get("response_format", {}).get("json_schema", {})
+        response = llm._ask(model, config)(turns, response_schema=form.get("schema"))
         reason = response.metadata["finish_reason"]
         return ChatCompletion.model_validate(
             {
@@ -135,7 +148,7 @@ def _instructor(llm: ByzerLLM) -> Get:
         )  # fmt: skip
 
     logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it tells of each failure
-    ask: Any = instructor.patch(create=create, mode=instructor.Mode.MD_JSON)
+    ask: Any = instructor.patch(create=create, mode=instructor.Mode[mode])
 
     def get(asked: Any, question: str, seed: int) -> tuple[bool, int]:
         nonlocal requests
@@ -203,9 +216,12 @@ def run(quick: bool = False) -> None:
     with lab():
         llm = ByzerLLM().setup_default_model_name("chat")
         llm.deploy("bundled", udf_name="chat")
+        prompt_only = PromptOnly().setup_default_model_name("chat")
         roads: dict[str, Get] = {
             "Byzer Lab": _ours(llm),
-            "instructor, MD_JSON, asks again twice": _instructor(llm),
+            "Byzer Lab, the prompt alone": _ours(prompt_only),
+            "instructor, MD_JSON: the prompt alone": _instructor(llm, "MD_JSON"),
+            "instructor, JSON_SCHEMA: our engine holds it": _instructor(llm, "JSON_SCHEMA"),
             "outlines, transformers in this process": _outlines(),
         }
         tallies = {name: Tally() for name in roads}
