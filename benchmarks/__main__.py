@@ -28,6 +28,7 @@ BENCHMARKS = {
     "llama_cpp_engine": "streams in one context against one at a time",
     "sandbox": "a function that the model wrote, in the warm sandbox",
     "sql": "calls of a model in a query, against functions that the database calls",
+    "typed_answers": "answers that fit a class, beside instructor and outlines",
     "vllm_streams": "64 streams through a deployment against vLLM in process",
 }
 
