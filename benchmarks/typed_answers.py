@@ -13,6 +13,7 @@ import enum
 import logging
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -212,6 +213,10 @@ def _run_road(get: Get, seeds: range, tally: Tally) -> None:
 
 def run(quick: bool = False) -> None:
     """Print the table."""
+    missing = [name for name in ("instructor", "outlines") if find_spec(name) is None]
+    if missing:
+        print(f"Not run: {' and '.join(missing)} is not installed; see the module's text.")
+        return
     rounds, each = (1, 2) if quick else (2, 5)
     with lab():
         llm = ByzerLLM().setup_default_model_name("chat")
