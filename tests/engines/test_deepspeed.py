@@ -260,7 +260,7 @@ async def test_what_cannot_be_served_is_refused_before_it_reaches_a_rank(
     [
         ({"tensor_paralel_size": 2}, 0, "did you mean tensor_parallel_size"),
         ({"tensor_parallel_size": 0}, 0, "at least 1|from 1"),
-        ({"tensor_parallel_size": 2}, 4, "a worker has 4 GPUs"),
+        ({"tensor_parallel_size": 2}, 4, "gpus_per_worker is 4, and each GPU runs one rank"),
         ({"tensor_parallel_size": 2, "zero_offload": "cpu"}, 0, "leave one of the two out"),
         ({"zero_offload": "disk"}, 0, "one of none, cpu, nvme"),
         ({"zero_offload": "nvme"}, 0, "nvme_path is missing"),

@@ -94,6 +94,7 @@ def test_parameters_are_the_seeds() -> None:
         ({"n_ctx": "many"}, "n_ctx is 'many'; it must be a whole number of at least 0"),
         ({"n_gpu_layers": 1, "num_gpu_layers": 1}, "given twice"),
         ({"type_k": "q9"}, "type_k is 'q9'; it must be one of f32, f16"),
+        ({"lora_scale": 0.5}, "set lora_path as well"),
         ({"tensor_split": "half,half"}, "tensor_split is 'half,half'"),
         *(({name: "true"}, f"can't honour '{name}': ") for name in REFUSED),
     ],

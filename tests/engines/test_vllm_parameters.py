@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused(given: dict[str, Any], said: str) -> None:
     ],
 )
 def test_ranks_are_as_many_as_gpus(given: dict[str, Any], gpus: float) -> None:
-    with pytest.raises(InvalidRequestError, match=f"but a worker has {gpus:g} GPUs"):
+    with pytest.raises(InvalidRequestError, match=f"but gpus_per_worker is {gpus:g}, and each"):
         read_parameters(given, gpus)
     read_parameters(given)  # on processors ranks are processes
     read_parameters({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 4)

@@ -104,8 +104,8 @@ def read_infer_params(given: Mapping[str, Any], gpus: float) -> Parameters:
     size = parameters.tensor_parallel_size
     if size is not None and gpus >= 1 and size != int(gpus):
         raise InvalidRequestError(
-            f"tensor_parallel_size is {size}, but a worker has {int(gpus)} GPUs and runs one rank "
-            "on each; leave it out, or set the number of GPUs per worker."
+            f"tensor_parallel_size is {size}, but gpus_per_worker is {gpus:g}, and each GPU runs "
+            f"one rank; leave it out, or set gpus_per_worker to {size}."
         )
     if parameters.zero_offload != "none" and size is not None and size > 1:
         raise InvalidRequestError(

@@ -218,6 +218,8 @@ def read_infer_params(given: Mapping[str, Any]) -> Parameters:
     parameters = read_parameters(Parameters, kept, "llama_cpp")
     if parameters.pooling_type is not None and not parameters.embedding:
         raise InvalidRequestError("pooling_type is for vectors; set embedding=true as well.")
+    if parameters.lora_scale != 1 and parameters.lora_path is None:
+        raise InvalidRequestError("lora_scale is for an adapter; set lora_path as well.")
     try:
         shares = parameters.tensor_shares
     except ValueError:

@@ -198,8 +198,8 @@ def _check_ranks(arguments: Mapping[str, Any], gpus: float) -> None:
     if (gpus >= 1 and rest) or 0 < gpus < 1 < ranks:
         words = " and ".join(f"{name} is {value}" for name, value in given.items())
         raise InvalidRequestError(
-            f"{words}, but a worker has {gpus:g} GPUs and runs one rank on each; leave it out, or "
-            f"set gpus_per_worker to {ranks}."
+            f"{words}, but gpus_per_worker is {gpus:g}, and each GPU runs one rank; leave it out, "
+            f"or set gpus_per_worker to {ranks}."
         )
 
 
