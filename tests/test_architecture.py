@@ -33,6 +33,7 @@ GROUND = {
     "types",
     "web",
     "worker_calls",
+    "worker_client",
 }
 """Modules that every room may use."""
 
@@ -47,7 +48,7 @@ ROOMS: dict[str, set[str]] = {
     "cluster": {"registry", "gateway"},
     "client": {"cluster", "sandbox"},
     "utils": {"client"},
-    "sql": {"client", "cluster"},
+    "sql": {"client"},
     "compat": set(),
     "cli": {"client", "cluster", "gateway", "sql"},
     "jupyter": {"cluster"},
@@ -69,7 +70,10 @@ PLACES: dict[str, set[str]] = {
     "sqlite3": {"registry", "sql"},
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
-    "httpx": {"client", "engines", "gateway", "jupyter", "providers", "worker_calls"},
+    "httpx": {
+        *("client", "cluster", "engines", "gateway", "jupyter", "providers"),
+        *("worker_calls", "worker_client"),
+    },
     "prometheus_client": {"gateway"},
     "websockets": {"providers"},
     "jupyter_server": {"jupyter"},

@@ -37,7 +37,7 @@ def check(queries: Queries, name: str, arguments: Sequence[str]) -> str:
     wrong = CHECKS[name](queries, made, what)
     if wrong:
         raise AssertionFailedError(rest[0] if rest else f"{table}: {wrong}")
-    return f"{table}: {what} holds."
+    return f"{table}: {what.strip()} holds."
 
 
 def _condition(queries: Queries, table: str, condition: str) -> str:
