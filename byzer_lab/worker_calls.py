@@ -29,9 +29,9 @@ from byzer_lab.records import Route
 from byzer_lab.routing import Attempts, Choice, Router
 from byzer_lab.types import Chunk, GenerateRequest
 from byzer_lab.web import NO_WAIT
+from byzer_lab.worker_client import CONNECT_TIMEOUT_S, WorkerClient
 
 T = TypeVar("T")
-CONNECT_TIMEOUT_S = 5.0
 NOT_BEGUN = (httpx.ConnectError, httpx.ConnectTimeout, NotReadyError)
 """What tells that a worker has not begun with a request."""
 PASSED_OVER = (httpx.TransportError, NotReadyError, QueueFullError)
@@ -146,7 +146,7 @@ def generate_call(choice: Choice, request: GenerateRequest) -> dict[str, Any]:
 
 
 async def stream_chunks(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient | WorkerClient,
     router: Router,
     pick: Callable[[Attempts], Awaitable[Choice]],
     deployment: str,
@@ -191,7 +191,7 @@ class AsyncDataPlane:
     """
 
     def __init__(self, token: str, fetch: Callable[[str], Awaitable[Route]]) -> None:
-        self._client = httpx.AsyncClient(**http_options(token))
+        self._client = WorkerClient(token)
         self._fetch = fetch
         self._router = Router(self._no_fetch)
         self._fetching: dict[str, asyncio.Task[Route]] = {}
@@ -220,9 +220,11 @@ class AsyncDataPlane:
             answer = Answer(deployment, choice.endpoint.worker)
             try:
                 with self._router.running(choice.endpoint):
-                    reply = await self._client.post(**worker_call(choice, call, body))
-                raise_for_error(reply.status_code, reply.content)
-                return msgspec.json.decode(reply.content, type=kind)
+                    asked = worker_call(choice, call, body)
+                    async with self._client.stream("POST", **asked) as reply:
+                        found = await reply.aread()
+                raise_for_error(reply.status_code, found)
+                return msgspec.json.decode(found, type=kind)
             except PASSED_OVER as error:
                 attempts.add(answer, error)
 
