@@ -1,8 +1,9 @@
 """What Spark answers to the expressions in ``expressions/``, and how answers are compared.
 
-Run as a module, it asks a real Spark (a JVM and pyspark are needed) and writes its answers down::
+Run as a module, it asks a real Spark (a JVM and pyspark are needed) what has no answer yet and
+writes it down; without ``spark.json`` it asks everything::
 
-    python -m tests.sql.spark_answers
+    TZ=UTC python -m tests.sql.spark_answers
 """
 
 from __future__ import annotations
@@ -106,8 +107,15 @@ def ask_spark(spark: SparkSession, query: str) -> dict[str, Any]:
 def main() -> None:
     """Ask and write down."""
     spark = start_spark()
+    known: dict[str, Any] = {}
+    if ANSWERS.exists():
+        before = json.loads(ANSWERS.read_text())
+        known = {one["query"]: one for subject in SUBJECTS for one in before[subject]}
     found = {
-        subject: [{"query": query} | ask_spark(spark, query) for query in queries(subject)]
+        subject: [
+            known.get(query) or {"query": query} | ask_spark(spark, query)
+            for query in queries(subject)
+        ]
         for subject in SUBJECTS
     }
     lines = ",\n".join(

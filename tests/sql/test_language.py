@@ -275,7 +275,6 @@ def test_places_and_sources() -> None:
         ("load csv.`x` where a '1' as t;", 1, 22, "expected `=`"),
         ("save t as csv.`p` as u;", 1, 19, "expected `;`"),
         ("connect jdbc where a='1';", 1, 25, "connect"),
-        ("select #foreach($a in $b) as t;", 1, 8, "Velocity"),
         ("select 1 as a as t;; hello;", 1, 22, "expected a statement"),
         ("!;", 1, 2, "name of a command"),
         ("set a='1' and;\nset b='2' c;", 1, 11, "expected `;`"),

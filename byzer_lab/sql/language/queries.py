@@ -5,8 +5,6 @@ from __future__ import annotations
 from byzer_lab.sql.language.statements import Passed, Quoting, Select, Text
 from byzer_lab.sql.language.tokens import Kind, Token, Tokens
 
-VELOCITY = ("set", "foreach", "if", "elseif", "else", "end", "macro", "include", "parse")
-
 
 def read_select(tokens: Tokens, start: int) -> Select:
     """Everything before the last ``as`` is the query, whatever stands in it."""
@@ -43,17 +41,6 @@ def read_passed(tokens: Tokens, start: int) -> Passed:
 def _until_end(tokens: Tokens) -> list[Token]:
     found: list[Token] = []
     while (token := tokens.take()) is not None and not token.is_mark(";"):
-        if (
-            found
-            and found[-1].is_mark("#")
-            and found[-1].end == token.start
-            and (token.is_word(*VELOCITY) or token.is_mark("["))
-        ):
-            raise tokens.error(
-                f"`#{token.text}` is a directive of Velocity, which is not supported",
-                "Use ${name}, or !if ... !fi; around the statement.",
-                found[-1].start,
-            )
         found.append(token)
     return found
 

@@ -19,16 +19,24 @@ What Spark means is what a query means here; ``docs/sql-differences.md`` lists w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError, UnsupportedError
 
-from byzer_lab.sql.language.places import START, Position, ScriptError
+from byzer_lab.sql.language.places import START, Position, ScriptError, position_in
 from byzer_lab.sql.language.tokens import Kind, tokenize
 from byzer_lab.sql.spark.dialect import SparkReader
 from byzer_lab.sql.spark.functions import install
+from byzer_lab.sql.spark.refusing import DIRECTIONS
 from byzer_lab.sql.spark.translating import translated
+
+VELOCITY = ("set", "foreach", "if", "elseif", "else", "end", "macro", "include", "parse")
+"""Directives of the language that the original fills templates with."""
+
+_WINDOW = re.compile(r"\bwindow\s*\(", re.I)
 
 __all__ = ["Translated", "install", "parse_select", "to_duckdb", "translate"]
 
@@ -39,7 +47,7 @@ class Translated:
 
     Attributes:
         sql: Its text.
-        tables: The tables that it reads, as they are written, each once.
+        tables: The tables that it reads, as they are written, in the order of their names.
         tree: The query as Spark means it.
     """
 
@@ -56,6 +64,7 @@ def parse_select(text: str) -> exp.Query:
     Raises:
         ScriptError: It can't be read. The place counts in ``text``.
     """
+    _refuse_velocity(text)
     try:
         tree = SparkReader().parse(_plain_blocks(text), error_level=ErrorLevel.IMMEDIATE)
     except ParseError as error:
@@ -73,10 +82,28 @@ def _unread(error: ParseError, text: str) -> ScriptError:
     if found.get("line"):
         width = len(str(found.get("highlight") or " "))
         at = Position(int(found["line"]), max(1, int(found["col"]) - width + 1))
+    if used := _WINDOW.search(text):
+        return ScriptError(
+            "`window` is not supported", position_in(text, used.start()), DIRECTIONS["window"], text
+        )
     what = str(found.get("description") or error).rstrip(".")
     near = found.get("highlight")
     problem = f"the query can't be read at `{near}`: {what}" if near else f"the query: {what}"
     return ScriptError(problem, at, script=text)
+
+
+def _refuse_velocity(text: str) -> None:
+    if "#" not in text:
+        return
+    tokens = tokenize(text)
+    for mark, token in pairwise(tokens):
+        if mark.is_mark("#") and (token.is_word(*VELOCITY) or token.is_mark("[")):
+            raise ScriptError(
+                f"`#{token.text}` is a directive of Velocity, which is not supported",
+                position_in(text, mark.start),
+                "Use ${name}, or !if ... !fi; around the statement.",
+                text,
+            )
 
 
 def _plain_blocks(text: str) -> str:
@@ -132,4 +159,4 @@ def translate(text: str, *, at: Position = START) -> Translated:
         for table in tree.find_all(exp.Table)
         if isinstance(table.this, exp.Identifier)
     )
-    return Translated(sql, list(dict.fromkeys(one for one in names if one not in own)), tree)
+    return Translated(sql, sorted({one for one in names if one not in own}), tree)

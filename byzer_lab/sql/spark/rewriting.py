@@ -18,7 +18,7 @@ Arguments = list[exp.Expr]
 Rewrite = Callable[[exp.Anonymous, Arguments], exp.Expr]
 text, joined = COERCIONS["text"], COERCIONS["joined"]
 
-_SPECIFIER = re.compile(r"%(?:(?P<flags>[-0+ #]*)(?P<size>\d*)(?P<dot>\.\d+)?(?P<kind>.)|$)", re.S)
+_SPECIFIER = re.compile(r"%(?:(?P<flags>[-0+ #,]*)(?P<size>\d*)(?P<dot>\.\d+)?(?P<kind>.)|$)", re.S)
 _UNITS = {
     "yyyy": "year", "yy": "year", "year": "year", "years": "year", "y": "year",
     "q": "quarter", "quarter": "quarter", "quarters": "quarter",
@@ -143,6 +143,15 @@ def _format_string(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
         value = next(values, None)
         if value is None:
             raise refused(node, f"the format `{pattern}` needs more values than are given", "")
+        if "," in found["flags"] and kind in ("d", "f"):
+            if found["size"] or found["flags"] != ",":
+                raise refused(node, f"`{found[0]}` of the format `{pattern}` is not supported")
+            shape = "{:,}" if kind == "d" else "{:," + (found["dot"] or ".6") + "f}"
+            number = COERCIONS["long" if kind == "d" else "number"](value)
+            if kind == "f":
+                number = exp.cast(number, "double", dialect="duckdb")
+            given.append(call("format", exp.Literal.string(shape), number))
+            return "%s"
         if kind in ("s", "S", "b"):
             shown = exp.func("coalesce", text(value), exp.Literal.string("null"))
             given.append(exp.func("upper", shown) if kind == "S" else shown)
@@ -160,12 +169,21 @@ def _format_string(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     return call("printf", exp.Literal.string(made), *given)
 
 
+def shown(part: exp.Expr) -> exp.Expr:
+    """A part of a concatenation: a text of it, where it is no array."""
+    if isinstance(part, exp.DPipe) or (isinstance(part, exp.Literal) and part.is_string):
+        return part.copy()
+    if isinstance(part, exp.Literal | exp.Cast | exp.TryCast):
+        return text(part)
+    return joined(part)
+
+
 def _concat(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     if not arguments:
         return exp.Literal.string("")
-    made = joined(arguments[0])
+    made = shown(arguments[0])
     for argument in arguments[1:]:
-        made = exp.DPipe(this=made, expression=joined(argument))
+        made = exp.DPipe(this=made, expression=shown(argument))
     return exp.Paren(this=made) if len(arguments) > 1 else made
 
 

@@ -2,7 +2,8 @@
 
 Of an aggregate or a window function DuckDB knows the type too late to choose the right overload. In
 the body of a lambda it does know: ``spark_text(max(x))`` becomes
-``list_transform([{'a0': max(x)}], lambda s__: spark_text(s__.a0))[1]``.
+``list_transform([{'a0': max(x)}], lambda s__:
+spark_text(struct_extract(s__, 'a0')))[1]``, so to say.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ def _gathers(node: exp.Expr) -> bool:
 
 
 def _settled(node: exp.Anonymous, late: list[exp.Expr]) -> exp.Expr:
+    name = exp.to_identifier("s__")
     fields: list[exp.Expr] = []
     for number, argument in enumerate(late):
-        name = exp.to_identifier(f"a{number}")
-        fields.append(exp.PropertyEQ(this=name, expression=argument.copy()))
-        argument.replace(exp.Dot(this=exp.to_identifier("s__"), expression=name.copy()))
-    function = exp.Lambda(this=node.copy(), expressions=[exp.to_identifier("s__")])
+        key = f"a{number}"
+        fields.append(exp.PropertyEQ(this=exp.to_identifier(key), expression=argument.copy()))
+        # s__.a0 would be taken for a column in HAVING.
+        argument.replace(call("struct_extract", name.copy(), exp.Literal.string(key)))
+    function = exp.Lambda(this=node.copy(), expressions=[name])
     listed = call("list_transform", exp.array(exp.Struct(expressions=fields)), function)
     return call("list_extract", listed, exp.Literal.number(1))

@@ -12,14 +12,14 @@ from byzer_lab.sql.spark.functions import COERCIONS, PREFIX, arities, call, macr
 from byzer_lab.sql.spark.generators import expand
 from byzer_lab.sql.spark.lambdas import LAMBDAS, indexed
 from byzer_lab.sql.spark.refusing import DIALECT_HINT, DIRECTIONS, REFUSED, refused
-from byzer_lab.sql.spark.rewriting import REWRITES, field
+from byzer_lab.sql.spark.rewriting import REWRITES, field, shown
 from byzer_lab.sql.spark.settling import settle
 
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ)
-_NUMBERS = (exp.Count, exp.Sum, exp.Avg, exp.Length, exp.RowNumber, exp.Round)
+_NUMBERS = (exp.Count, exp.Sum, exp.Avg, exp.Length, exp.RowNumber)
 _OF_NUMBERS = (
-    *(exp.Abs, exp.Avg, exp.Cbrt, exp.Ceil, exp.Exp, exp.Floor, exp.Pow, exp.Round, exp.Sqrt),
+    *(exp.Abs, exp.Avg, exp.Cbrt, exp.Ceil, exp.Exp, exp.Floor, exp.Pow, exp.Sqrt),
     *(exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Sum, exp.Variance, exp.VariancePop),
 )
 _DAYS = ("DAY", "DAYS", "WEEK", "WEEKS", "MONTH", "MONTHS", "QUARTER", "QUARTERS", "YEAR", "YEARS")
@@ -57,7 +57,7 @@ def _function(node: exp.Anonymous) -> exp.Expr:
     name = node.name.lower()
     arguments = node.expressions
     if isinstance(node.parent, exp.Table):
-        return _table_function(node, name)
+        return node
     for table in (REWRITES, AGGREGATES, LAMBDAS):
         if name in table:
             try:
@@ -74,10 +74,6 @@ def _function(node: exp.Anonymous) -> exp.Expr:
         return made
     if name in REFUSED:
         raise refused(node, f"`{name}` is not supported", DIRECTIONS.get(name, DIALECT_HINT))
-    return node
-
-
-def _table_function(node: exp.Anonymous, name: str) -> exp.Expr:
     return node
 
 
@@ -105,7 +101,9 @@ def _is_number(node: exp.Expr) -> bool:
     if isinstance(node, _ARITHMETIC):
         return _is_number(node.left) and _is_number(node.right)
     if isinstance(node, exp.Anonymous):
-        return node.name in (f"{PREFIX}operand", f"{PREFIX}divide", f"{PREFIX}div", f"{PREFIX}mod")
+        return node.name in [
+            PREFIX + name for name in ("operand", "divide", "div", "mod", "round", "size")
+        ]
     return isinstance(node, _NUMBERS)
 
 
@@ -158,6 +156,21 @@ def _numeric(node: exp.Expr) -> exp.Expr:
     return made
 
 
+def _of_text(node: exp.Expr) -> exp.Expr:
+    """A function of texts, which reads everything else as one."""
+    if isinstance(node.this, exp.Literal) and node.this.is_string:
+        return node
+    made = node.copy()
+    made.set("this", COERCIONS["text"](node.this))
+    return made
+
+
+def _negative(node: exp.Expr) -> exp.Expr:
+    if isinstance(node.this, exp.Interval):
+        return node
+    return _numeric(node)
+
+
 def _between(node: exp.Expr) -> exp.Expr:
     if _is_number(node.this) or not _is_number(node.args["low"]):
         return node
@@ -183,10 +196,6 @@ def _cast(node: exp.Expr) -> exp.Expr:
 
 
 def _pipe(node: exp.Expr) -> exp.Expr:
-    def shown(part: exp.Expr) -> exp.Expr:
-        plain = isinstance(part, exp.DPipe) or (isinstance(part, exp.Literal) and part.is_string)
-        return part.copy() if plain else COERCIONS["joined"](part)
-
     left, right = node.args["this"], node.args["expression"]
     return exp.DPipe(this=shown(left), expression=shown(right))
 
@@ -292,6 +301,7 @@ _BY_CLASS: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     **dict.fromkeys(_ARITHMETIC, _arithmetic),
     **dict.fromkeys(_COMPARISONS, _comparison),
     **dict.fromkeys(_OF_NUMBERS, _numeric),
+    **dict.fromkeys((exp.Length, exp.Lower, exp.Upper), _of_text),
     exp.Between: _between,
     exp.Dot: _dot,
     exp.Bracket: _bracket,
@@ -303,6 +313,7 @@ _BY_CLASS: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.ILike: _like,
     exp.In: _in,
     exp.Like: _like,
+    exp.Neg: _negative,
     exp.Overlay: _known("overlay", "this", "expression", "from_", "for_"),
     exp.Select: _select,
     exp.StrPosition: _position,

@@ -142,3 +142,5 @@ from_json('{"a": [{"b": 1}, {"b": 2}]}', 'a array<struct<b:int>>').a[1].b
 get_json_object('{"a": "1"}', '$.a') + 1
 size(from_json('[1, 2]', 'array<int>'))
 to_json(map('a', array(1, 2)))
+concat_ws('-', array(1.5D, 2.0D), 'x')
+array(10, 20, 30)[size(array(1, 2))]

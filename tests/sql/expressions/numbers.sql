@@ -176,7 +176,6 @@ round(-1.5)
 round(15, -1)
 7.5 % 2
 -7.5 div 2
-'7' div '2'
 '9' % '4'
 null + 1
 1 + null
@@ -199,3 +198,8 @@ mod('7', 3)
 3 in ('3', '4')
 cast(7 as double) / 2
 sum_ is null from (select 1 as sum_)
+round(1e20D, 2)
+round(0.125D, 2)
+round(-2.675D, 2)
+round(123456789012, -3)
+-score is null from (select 1 as score)

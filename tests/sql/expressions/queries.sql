@@ -196,6 +196,8 @@ select word, count(1) c from (select explode(split(lower('B a b'), ' ')) as word
 select p.name, o.items from people p join (select pid, collect_list(item) items from orders group by pid) o on p.id = o.pid order by p.id
 select id, case when score > 3 then 'high' when score is null then 'none' else 'low' end c from people order by id
 select max(id) - min(id) d from people
-select '${x}' as v
 select 1 as a -- a comment
 select /* a comment */ 1 as a
+select round(score, id - 1) r from people order by id
+select id, round(score / 3, 2) r from people order by id
+select length(id) n, upper(grp) u from people order by id

@@ -7,12 +7,16 @@ create or replace macro spark_item
         when typeof(x) like 'MAP(%' then x[place]
         when place < 0 then null
         else x[place + 1] end,
+    (x, place hugeint) as case
+        when typeof(x) like 'MAP(%' then x[place::bigint]
+        when place < 0 then null
+        else x[place::bigint + 1] end,
     (x, place) as x[place];
 create or replace macro spark_element_at(x, place) as x[place];
 create or replace macro spark_try_element_at(x, place) as x[place];
 create or replace macro spark_get(x, place) as case when place >= 0 then x[place + 1] end;
-create or replace macro spark_size(x) as coalesce(cardinality(x), -1);
-create or replace macro spark_cardinality(x) as coalesce(cardinality(x), -1);
+create or replace macro spark_size(x) as coalesce(cardinality(x)::int, -1);
+create or replace macro spark_cardinality(x) as coalesce(cardinality(x)::int, -1);
 create or replace macro spark_array_size(x) as len(x);
 
 create or replace macro spark_array_contains(x, value) as case
@@ -42,7 +46,11 @@ create or replace macro spark_listed
     (x varchar[]) as coalesce(x, []),
     (x bigint) as [x::varchar],
     (x double) as [spark_text(x)],
-    (x) as [x::varchar];
+    (x bigint[]) as list_transform(coalesce(x, []), lambda one: one::varchar),
+    (x double[]) as list_transform(coalesce(x, []), lambda one: spark_text(one)),
+    (x) as case
+        when typeof(x) like '%[]' then error('concat_ws takes arrays of texts and numbers')
+        else [x::varchar] end;
 create or replace macro spark_array_join
     (texts_x, mark) as array_to_string(texts_x, mark),
     (texts_x, mark, missing) as

@@ -8,6 +8,14 @@ create or replace macro spark_mod(number_x, number_y) as
 create or replace macro spark_pmod(x, y) as case
     when x % nullif(y, 0) < 0 then (x % nullif(y, 0) + y) % nullif(y, 0)
     else x % nullif(y, 0) end;
+-- Spark rounds what a number looks like: 2.675 is 2.68, though it is a little less.
+create or replace macro spark_round
+    (number_x) as round(number_x),
+    (number_x bigint, digits) as round(number_x, digits),
+    (number_x double, digits) as coalesce(
+        round(try_cast(number_x::varchar as decimal(38, 15)), digits)::double,
+        round(number_x, digits)),
+    (number_x, digits) as round(number_x, digits);
 create or replace macro spark_bround
     (x) as round_even(x, 0),
     (x, digits) as round_even(x, digits);

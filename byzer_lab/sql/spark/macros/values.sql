@@ -34,6 +34,7 @@ create or replace macro spark_joined
     (x varchar) as x,
     (x bigint) as x::varchar,
     (x double) as spark_text(x),
+    (x date) as x::varchar,
     (x timestamp) as x::varchar,
     (x) as x;
 create or replace macro spark_cast_string(text_x) as try_cast(text_x as varchar);
