@@ -165,6 +165,13 @@ def test_what_was_cut_off_is_not_repaired() -> None:
         read_answer(cut, kind_of(Movie), whole=False)
 
 
+@pytest.mark.parametrize("endless", ["[" * 20_000, '{"a":' * 20_000, "7" * 5000])
+def test_what_is_too_deep_or_too_long_is_no_answer(endless: str) -> None:
+    for text in (endless, f"```json\n{endless}\n```"):
+        with pytest.raises(UnfitError):
+            read_answer(text, kind_of(Movie))
+
+
 def test_a_key_named_value_stays() -> None:
     class Valued(pydantic.BaseModel):
         value: int

@@ -12,6 +12,9 @@ from byzer_lab.client.typed.kinds import AnswerKind, UnfitError
 
 _BLOCK = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n`]*)\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.S | re.M)
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.S)
+_OPENING = re.compile(r"[{\[]")
+STARTS = 200
+"""Most brackets of a text that are tried as the beginning of JSON."""
 WRAPPED = "value"
 """The key of an answer that is no object, where a provider takes objects only."""
 
@@ -74,15 +77,15 @@ def json_values(text: str, *, whole: bool = True) -> Iterator[Any]:
     for candidate in (text, *reversed(blocks)):
         try:
             yield json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     yield from _inside(text)
-    if whole and re.search(r"[{\[]", text):
+    if whole and _OPENING.search(text):
         yield from _repaired([*reversed(blocks), text[_start(text) :]])
 
 
 def _start(text: str) -> int:
-    match = re.search(r"[{\[]", text)
+    match = _OPENING.search(text)
     return match.start() if match else 0
 
 
@@ -91,12 +94,17 @@ def _inside(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     found: list[tuple[int, Any]] = []
     place = 0
-    while match := re.compile(r"[{\[]").search(text, place):
+    for _ in range(STARTS):
+        match = _OPENING.search(text, place)
+        if match is None:
+            break
+        place = match.end()
         try:
             value, end = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            place = match.end()
+        except ValueError:
             continue
+        except RecursionError:
+            break
         found.append((end - match.start(), value))
         place = end
     for _, value in sorted(found, key=lambda pair: -pair[0]):
@@ -107,6 +115,9 @@ def _repaired(candidates: list[str]) -> Iterator[Any]:
     import json_repair
 
     for candidate in candidates:
-        repaired = json_repair.loads(candidate)
+        try:
+            repaired = json_repair.loads(candidate)
+        except RecursionError:
+            continue
         if isinstance(repaired, dict | list):
             yield repaired
