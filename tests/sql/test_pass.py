@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -145,6 +146,20 @@ def test_a_dry_run_counts_and_asks_nothing(lab: Lab) -> None:
     assert (first.counts.total, first.counts.cached, first.exact) == (20, 5, True)
     assert not second.exact
     assert "20 distinct questions, 5 of them answered before" in lab.plan[-2]
+
+
+def test_nothing_of_a_dry_run_stays(lab: Lab) -> None:
+    lab.names["t"] = rows(3)
+    before = lab.run("select llm_result(m(u)) as a from t as made;")
+    lab.run(
+        "select llm_result(other(u)) as a from t as made; select 1 as b as more;"
+        "save made as csv.`out.csv`; run command as LLM.`` where action='infer';",
+        dry=True,
+    )
+    assert lab.said == ["Line 1 is left out of a dry run."] * 2
+    assert lab.session.tables.names() == ["made"]
+    assert lab.run("select * from made as shown;") == before
+    assert not Path("out.csv").exists()
 
 
 def test_what_passes_is_asked_again_and_what_is_hopeless_is_not(

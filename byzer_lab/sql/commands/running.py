@@ -81,7 +81,8 @@ class Runner:
         """Run a script.
 
         Returns:
-            The engine's name of the last table; empty where no statement makes one.
+            The engine's name of the last table; empty where no statement makes one, and after a
+            dry run.
 
         Raises:
             ByzerLabError: A statement failed; the sentence has its line. Those before it stand.
@@ -89,8 +90,21 @@ class Runner:
         """
         self.session.variables.begin()
         self._shown = ""
+        if self.way.budget.dry:
+            self._dry(script)
+            return ""
         self._script(included(self.session, script))
         return self._shown
+
+    def _dry(self, script: str) -> None:
+        """Run it without its answers; nothing of it stays."""
+        session = self.session
+        tables, remake, last = session.tables.snapshot(), dict(session.remake), session.last
+        try:
+            self._script(included(session, script))
+        finally:
+            session.tables.restore(tables)
+            session.remake, session.last = remake, last
 
     def _script(self, script: str) -> None:
         self._depth += 1
@@ -104,6 +118,9 @@ class Runner:
     def _all(self, statements: Iterable[st.Statement]) -> None:
         for statement in statements:
             try:
+                if self.way.budget.dry and _lasts(statement):
+                    self.way.say(f"Line {statement.at.line} is left out of a dry run.")
+                    continue
                 self._run(statement)
             except ScriptError as error:
                 raise self.session.variables.redactor().error(error) from error.__cause__
@@ -336,3 +353,12 @@ class Runner:
 
     def _options(self, options: st.Options) -> dict[str, str]:
         return {key: self.session.variables.fill(value) for key, value in options.items()}
+
+
+def _lasts(statement: st.Statement) -> bool:
+    """Whether a statement changes more than tables: files, deployments."""
+    if isinstance(statement, st.Run):
+        return statement.operator.value == "LLM"
+    if isinstance(statement, st.Command):
+        return statement.name.value == "byzerllm"
+    return isinstance(statement, st.Save)

@@ -36,6 +36,7 @@ class Tables:
         self._data = data
         self._numbers = itertools.count(1)
         self._names: dict[str, tuple[str, str]] = {}
+        self._held: dict[str, tuple[str, str]] = {}
         self._needs: dict[str, set[str]] = {}
 
     def fresh(self, name: str) -> str:
@@ -114,10 +115,20 @@ class Tables:
         self._names.pop(name.lower(), None)
         self._sweep()
 
+    def snapshot(self) -> dict[str, tuple[str, str]]:
+        """What the names mean now; it stays until :meth:`restore`."""
+        self._held = dict(self._names)
+        return self._held
+
+    def restore(self, names: dict[str, tuple[str, str]]) -> None:
+        """Let the names mean what they meant; tables that were made since are dropped."""
+        self._names, self._held = dict(names), {}
+        self._sweep()
+
     def _sweep(self) -> None:
         """Drop what no name needs any more."""
         kept: set[str] = set()
-        waiting = [made for _, made in self._names.values()]
+        waiting = [made for _, made in (*self._names.values(), *self._held.values())]
         while waiting:
             made = waiting.pop()
             if made not in kept:

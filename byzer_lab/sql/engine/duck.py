@@ -126,4 +126,7 @@ class DuckEngine:
 def sentence(error: Exception) -> str:
     """What DuckDB says, without the query and without our numbers behind the names of tables."""
     text = str(error).split("\n\nLINE")[0].strip()
-    return _VERSION.sub("", re.sub(r"\s*\n\s*", " ", text))
+    text = _VERSION.sub("", re.sub(r"\s*\n\s*", " ", text))
+    if "Function with name" in text and "does not exist" in text:
+        text += " No model of that name is deployed either; %llm_list shows those that are."
+    return text
