@@ -84,7 +84,7 @@ class Handler(Generic[B]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope.get(STATE) or Exchange()
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 499  # nothing sent: the reader has left
 
         async def watched(message: Any) -> None:
             nonlocal status
@@ -99,12 +99,8 @@ class Handler(Generic[B]):
         except ClientDisconnect:
             status = 499
         finally:
-            # A name that no deployment has would let anybody fill the table.
-            who = exchange.deployment if status != 404 else ""
-            metrics.requests.labels(self.path, who, str(status)).inc()
-            metrics.seconds.labels(self.path, who).observe(time.perf_counter() - started)
-            metrics.input_tokens.labels(who).inc(exchange.usage.input_tokens)
-            metrics.output_tokens.labels(who).inc(exchange.usage.output_tokens)
+            seconds = time.perf_counter() - started
+            metrics.count(self.path, exchange.deployment, status, seconds, exchange.usage)
 
     async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {"x-request-id": exchange.id}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from byzer_lab.records import DeploymentRecord
+from byzer_lab.types import Usage
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -16,6 +17,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._known: set[str] = set()
         who = ["endpoint", "model"]
         self.requests = Counter(
             "byzer_lab_requests", "Requests answered.", [*who, "status"], registry=self.registry
@@ -59,6 +61,25 @@ class Metrics:
             registry=self.registry,
         )
 
+    def count(self, endpoint: str, model: str, status: int, seconds: float, usage: Usage) -> None:
+        """Count a request that has ended.
+
+        Args:
+            endpoint: Its path.
+            model: The deployment that it named. One that has neither answered nor been listed
+                yet is left out, or made-up names would fill the table.
+            status: HTTP status of its answer.
+            seconds: How long it took.
+            usage: Its tokens.
+        """
+        if 200 <= status < 300:
+            self._known.add(model)
+        who = model if model in self._known else ""
+        self.requests.labels(endpoint, who, str(status)).inc()
+        self.seconds.labels(endpoint, who).observe(seconds)
+        self.input_tokens.labels(who).inc(usage.input_tokens)
+        self.output_tokens.labels(who).inc(usage.output_tokens)
+
     def text(self, deployments: Iterable[DeploymentRecord]) -> bytes:
         """Everything, in Prometheus' text format.
 
@@ -70,6 +91,7 @@ class Metrics:
         for record in deployments:
             name, loads = record.spec.name, [worker.load for worker in record.workers]
             ready = sum(worker.state == "ready" for worker in record.workers)
+            self._known.add(name)
             self._workers.labels(name).set(ready)
             self._in_flight.labels(name).set(sum(load.in_flight for load in loads))
             self._queued.labels(name).set(sum(load.queued for load in loads))

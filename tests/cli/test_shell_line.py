@@ -59,3 +59,39 @@ def test_a_short_line() -> None:
         "    --model_path bundled \\",
         "    --replace",
     ]
+
+
+BYZER_LLM = [
+    (
+        "deploy --model_path /models/openbuddy --pretrained_model_type custom/auto "
+        "--gpu_gpus_per_worker 4 --num_workers 1 --model llama2_chat",
+        {"gpus_per_worker": 4.0, "model_path": "/models/openbuddy"},
+        {},
+    ),
+    (
+        "deploy --pretrained_model_type saas/qianwen --cpus_per_worker 0.01 --gpus_per_worker 0 "
+        "--num_workers 1 --infer_params saas.api_key=xxxxx saas.model=qwen-max "
+        "--model qianwen_short_chat",
+        {"cpus_per_worker": 0.01, "pretrained_model_type": "saas/qianwen"},
+        {"saas.api_key": "xxxxx", "saas.model": "qwen-max"},
+    ),
+    (
+        "deploy --pretrained_model_type custom/auto --infer_backend llama_cpp --gpus_per_worker 2 "
+        "--cpus_per_worker 0.001 --num_workers 1 --worker_concurrency 10 "
+        "--infer_params verbose=true num_gpu_layers=30 --model_path /models/qwen.gguf --model q",
+        {"backend": "llama_cpp", "worker_concurrency": 10, "workers": 1},
+        {"verbose": "true", "num_gpu_layers": "30"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "settings", "infer_params"), BYZER_LLM)
+def test_lines_written_for_byzer_llm(
+    line: str,
+    settings: dict[str, Any],
+    infer_params: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = deployed_by(["byzer-lab", *line.split()], monkeypatch)
+    assert {name: getattr(found, name) for name in settings} == settings
+    assert found.infer_params == infer_params
