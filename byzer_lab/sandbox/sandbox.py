@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -122,34 +123,41 @@ class Sandbox:
             json.dumps(dataclasses.asdict(limits)).encode(),
             json.dumps(request).encode(),
         )
-        with self._call() as line:
-            line.settimeout(limits.time_s + GRACE_S)
+        answer = self._ask(parts, limits.time_s + GRACE_S)
+        return outcome(answer, limits, time.monotonic() - began)
+
+    def _ask(self, request: Sequence[bytes], timeout_s: float) -> list[bytes]:
+        """Send a request to a supervisor, and wait for what it says."""
+        with self._spare() as line:
+            line.settimeout(timeout_s)
             try:
-                frames.send(line, *parts)
+                frames.send(line, *request)
                 answer = frames.receive(line)
             except OSError as error:
                 raise SandboxError(f"The sandbox's process doesn't answer: {error}.") from error
+            finally:
+                self._order()  # while the caller does something else
         if answer is None:
             raise SandboxError("The sandbox's process ended during the call. Call again.")
-        return outcome(answer, limits, time.monotonic() - began)
+        return answer
 
-    def _call(self) -> socket.socket:
-        """The near end of a new call's socket."""
-        near, far = socket.socketpair()
-        with far:
-            for attempt in (1, 2):
-                with self._lock:
-                    zygote = self._started()
-                    try:
-                        socket.send_fds(zygote.line, [b"c"], [far.fileno()])
-                        return near
-                    except OSError as error:  # it was killed; a new one is as good
-                        self._zygote = None
-                        zygote.stop()
-                        if attempt == 2:
-                            near.close()
-                            raise SandboxError(f"The sandbox's process ended: {error}.") from error
-        raise AssertionError("unreachable")
+    def _spare(self) -> socket.socket:
+        """The socket of a supervisor that waits for a call."""
+        with self._lock:
+            for _ in range(2):
+                zygote = self._started()
+                line = zygote.spare()
+                if line is not None:
+                    return line
+                self._zygote = None  # it was killed; a new one is as good
+                zygote.stop()
+        raise SandboxError("The sandbox's process ends as soon as it has started.")
+
+    def _order(self) -> None:
+        """Have the next supervisor made."""
+        with self._lock:
+            if self._zygote is not None and self._zygote.owner == os.getpid():
+                self._zygote.order()
 
     def _started(self) -> _Zygote:
         if self._zygote is None or self._zygote.owner != os.getpid():  # not a forked copy's
@@ -164,6 +172,7 @@ class _Zygote:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self.line, theirs = socket.socketpair()
+        self._ready: socket.socket | None = None
         self._root = tempfile.mkdtemp(prefix="byzer-lab-sandbox-")
         setup = {"owner": self.owner, "root": self._root, "packages": package_folders()}
         program = PROGRAM.format(root=PACKAGE_ROOT, control=theirs.fileno())
@@ -178,24 +187,47 @@ class _Zygote:
                 cwd="/",
                 start_new_session=True,
             )
-        try:
-            self.line.settimeout(START_S)
+        self._ordered = 0
+        self.line.settimeout(START_S)
+        with contextlib.suppress(OSError):  # it has ended: said by what follows
             self.line.sendall(json.dumps(setup).encode() + b"\n")
-            ready = self.line.recv(1)
-        except OSError as error:
-            ready, said = b"", str(error)
-        else:
-            said = ""
-        if ready != b"r":
+        self.order()
+        self._ready = self._receive()
+        if self._ready is None:
             self.stop()
             assert self._process.stderr is not None
-            said = self._process.stderr.read().decode(errors="replace").strip()[-500:] or said
+            said = self._process.stderr.read().decode(errors="replace").strip()[-500:]
             raise SandboxError(f"The sandbox's process doesn't start: {said or 'it ended'}.")
-        self.line.settimeout(START_S)
+
+    def order(self) -> None:
+        """Have a supervisor made, where none is ready or under way."""
+        if self._ready is None and not self._ordered:
+            with contextlib.suppress(OSError):  # it has ended: said by who waits for it
+                self.line.send(b"n")
+            self._ordered += 1
+
+    def spare(self) -> socket.socket | None:
+        """The socket of a supervisor; ``None``: the process has ended."""
+        while True:
+            self.order()
+            found, self._ready = self._ready or self._receive(), None
+            if found is None or not _ended(found):
+                return found
+            found.close()  # it was killed
+
+    def _receive(self) -> socket.socket | None:
+        try:
+            _, found, _, _ = socket.recv_fds(self.line, 1, 1)
+        except OSError:
+            return None
+        self._ordered -= 1
+        return socket.socket(fileno=found[0]) if found else None
 
     def stop(self) -> None:
         """End it with all that it started, and remove its folder."""
         self.line.close()
+        if self._ready is not None:
+            self._ready.close()
         if self.owner != os.getpid():
             return  # a forked copy of the owner ends; the owner goes on
         with contextlib.suppress(ProcessLookupError):
@@ -207,6 +239,11 @@ class _Zygote:
                 return
             except OSError:
                 time.sleep(0.01)
+
+
+def _ended(line: socket.socket) -> bool:
+    """Whether the other side is gone; it says nothing unasked."""
+    return bool(select.select([line], [], [], 0)[0])
 
 
 _shared: Sandbox | None = None

@@ -20,7 +20,7 @@ SCRATCH_EVERY = 5
 """Ticks between two looks at the scratch folder."""
 
 LINE_S = 60.0
-"""Seconds within which a request comes whole, and an answer is taken."""
+"""Seconds within which an answer is taken."""
 
 
 @dataclasses.dataclass
@@ -140,11 +140,11 @@ def _threads(pid: int) -> int:
     return int(fields[17])
 
 
-def serve(calls: socket.socket, owner: int, root: str, read: list[str]) -> None:
+def serve(line: socket.socket, owner: int, root: str, read: list[str]) -> None:
     """Wait for one call with a child at hand, serve it, and return.
 
     Args:
-        calls: Where the socket of the call comes from; its end means that none will come.
+        line: Where the call comes from; its end means that none will come.
         owner: Descriptor that becomes readable when the owner ends.
         root: Where the scratch folder is made.
         read: What the child may read.
@@ -153,37 +153,26 @@ def serve(calls: socket.socket, owner: int, root: str, read: list[str]) -> None:
         OSError: The owner is gone.
     """
     folder = os.path.join(root, str(os.getpid()))
-    line: socket.socket | None = None
     try:
         os.mkdir(folder, 0o700)
         try:
             child = Confined(folder, read)
             try:
-                line = _call(calls)
-                answer = None if line is None else _serve(line, owner, child, folder)
+                answer = _serve(line, owner, child, folder)
             finally:
                 child.end()
         finally:
             scratch.remove(folder)
     except Exception as error:
         answer = [json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode()]
-        line = line or _call(calls)
-    if line is not None and answer is not None:
+    if answer is not None:
+        line.settimeout(LINE_S)
         frames.send(line, *answer)
 
 
-def _call(calls: socket.socket) -> socket.socket | None:
-    """Wait for the socket of a call; ``None``: none will come."""
-    _, found, _, _ = socket.recv_fds(calls, 1, 1)
-    if not found:
-        return None
-    line = socket.socket(fileno=found[0])
-    line.settimeout(LINE_S)
-    return line
-
-
 def _serve(line: socket.socket, owner: int, child: Confined, folder: str) -> list[bytes] | None:
-    asked = frames.receive(line)
+    ready, _, _ = select.select([line.fileno(), owner], [], [])
+    asked = None if owner in ready else frames.receive(line)
     if asked is None:
         return None
     limits = Limits(**json.loads(asked[0]))

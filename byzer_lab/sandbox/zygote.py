@@ -36,8 +36,8 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 M_ARENA_MAX = -8
 
-PAUSE_S = 0.02
-"""Between a call and the fork of the next supervisor, so that they don't share a processor."""
+SPARE = b"s"
+"""Comes to the owner with the socket of a supervisor that waits for a call."""
 
 
 def main(control: int) -> None:
@@ -45,11 +45,11 @@ def main(control: int) -> None:
 
     Args:
         control: Descriptor of the socket to the owner, who sends one JSON line with ``owner`` (its
-            process), ``root`` (the folder for scratch folders) and ``packages``, then the socket
-            of each call.
+            process), ``root`` (the folder for scratch folders) and ``packages``, then a byte for
+            each supervisor that it wants.
     """
     line = socket.socket(fileno=control)
-    setup: dict[str, Any] = json.loads(line.makefile("r", encoding="utf-8").readline())
+    setup: dict[str, Any] = json.loads(_first_line(line))
     # a signal at the parent's death would come when the owner's thread that started us ends
     owner = os.pidfd_open(setup["owner"])
     sys.path[:] = [path for path in sys.path if path] + setup["packages"]
@@ -73,25 +73,21 @@ def main(control: int) -> None:
         scratch.remove(setup["root"])
 
 
+def _first_line(line: socket.socket) -> bytes:
+    text = b""
+    while not text.endswith(b"\n") and (piece := line.recv(1)):
+        text += piece
+    return text
+
+
 def _serve(line: socket.socket, owner: int, root: str, read: list[str]) -> None:
-    """Hand each call to a supervisor that waits for it, and fork the next one."""
-    spare: socket.socket | None = _fork(line, owner, root, read)
-    line.send(b"r")
+    """Fork a supervisor for each byte that the owner sends, and hand over its socket."""
     while True:
-        ready, _, _ = select.select([line.fileno(), owner], [], [], None if spare else PAUSE_S)
-        if owner in ready:
+        ready, _, _ = select.select([line.fileno(), owner], [], [])
+        if owner in ready or not line.recv(1):
             return
-        spare = spare or _fork(line, owner, root, read)
-        if not ready:
-            continue
-        _, calls, _, _ = socket.recv_fds(line, 1, 1)
-        if not calls:
-            return
-        with contextlib.suppress(BrokenPipeError):  # it was killed; the caller hears of it
-            socket.send_fds(spare, [b"c"], calls)
-        os.close(calls[0])
-        spare.close()
-        spare = None
+        with _fork(line, owner, root, read) as call:
+            socket.send_fds(line, [SPARE], [call.fileno()])
 
 
 def _fork(line: socket.socket, owner: int, root: str, read: list[str]) -> socket.socket:
