@@ -13,6 +13,7 @@ library is llguidance, on every local backend.
 ``compiler.py``   grammars compiled once, off the event loop
 ``constraint.py`` where one answer stands in its grammar
 ``masks.py``      which tokens may come next, for all answers of a step at once
+``digits.py``     numbers that never end, ended
 ``reading.py``    the text of calls as pieces of calls
 ``vocabulary.py`` the library's view of a model's tokens
 ================  ===============================================================================

@@ -9,6 +9,7 @@ from typing import Any
 from llguidance import LLMatcher
 
 from byzer_lab.engines.structured.constraint import Constraint, words_of
+from byzer_lab.engines.structured.digits import Digits
 
 _KEPT = 64
 
@@ -22,6 +23,7 @@ class Compiler:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        self._digits = Digits(tokenizer)
         self._kept: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -35,13 +37,13 @@ class Compiler:
             first = self._kept.get(constraint.grammar)
             if first is not None:
                 self._kept.move_to_end(constraint.grammar)
-                return constraint.start(first.deep_copy())
+                return constraint.start(first.deep_copy(), self._digits)
         first = self._compile(constraint.grammar)
         with self._lock:
             self._kept[constraint.grammar] = first
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-            return constraint.start(first.deep_copy())
+            return constraint.start(first.deep_copy(), self._digits)
 
     def why_not(self, grammar: str) -> str:
         """What the library has against a grammar; empty when nothing."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from byzer_lab.engines.structured.digits import MOST_DIGITS, Digits
 from byzer_lab.errors import EngineError
 
 
@@ -25,10 +26,18 @@ class Constraint:
     grammar: str
     whole: bool = True
     _matcher: Any = field(default=None, repr=False, compare=False)
+    _digits: Digits | None = field(default=None, repr=False, compare=False)
+    _run: int = field(default=0, repr=False, compare=False)  # digits since anything else
 
-    def start(self, matcher: Any) -> Constraint:
-        """Begin with a matcher of the grammar, fresh and the answer's own."""
+    def start(self, matcher: Any, digits: Digits) -> Constraint:
+        """Begin.
+
+        Args:
+            matcher: Of the grammar, fresh and the answer's own.
+            digits: Of the vocabulary.
+        """
         self._matcher = matcher
+        self._digits = digits
         return self
 
     def unstarted(self) -> Constraint:
@@ -43,6 +52,18 @@ class Constraint:
     def take(self, token: int) -> None:
         """Go on by a token that was chosen."""
         self._matcher.consume_token(token)
+        assert self._digits is not None
+        count = self._digits.counts[token]
+        self._run = self._run + count if count else 0
+
+    def end_number(self, mask: Any) -> None:
+        """Let a number end that has more digits than any means.
+
+        Args:
+            mask: Allowed tokens, a bit each; changed in place.
+        """
+        if self._run >= MOST_DIGITS and self._digits is not None:
+            self._digits.end(mask)
 
     def check(self) -> None:
         """Make sure that the answer, which has ended, is all that the grammar wants.

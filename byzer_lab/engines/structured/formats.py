@@ -17,14 +17,19 @@ _DATE = f"(?:[1-9][0-9]{{3}}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29)"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _ZONE = "(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
 
+_N = "[0-9]{1,6}"
+_CLOCK = f"T(?:{_N}H(?:{_N}M(?:{_N}S)?)?|{_N}M(?:{_N}S)?|{_N}S)"
+_DAYS = f"(?:{_N}Y(?:{_N}M(?:{_N}D)?)?|{_N}M(?:{_N}D)?|{_N}D)"
+
 PATTERNS = {
     "date": f"^{_DATE}$",
     "time": f"^{_TIME}{_ZONE}$",
+    "duration": f"^P(?:{_DAYS}(?:{_CLOCK})?|{_CLOCK}|{_N}W)$",
     "date-time": f"^{_DATE}T{_TIME}{_ZONE}$",
 }
 """Of each format that is held by a pattern of ours."""
 
-HELD = {"email", "hostname", "ipv4", "ipv6", "uuid", "uri", "duration"}
+HELD = {"email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
 """Formats that the library holds."""
 
 STANDARD = {

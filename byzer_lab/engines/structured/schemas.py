@@ -55,6 +55,7 @@ _REMARKS = {
 }
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _MOST_MULTIPLES = 512
+_GREATEST = 2**63 - 1
 _OPTIONS = {
     "whitespace_flexible": False,
     "whitespace_pattern": None,
@@ -103,12 +104,14 @@ def held_parts(schema: dict[str, Any], whole: str) -> Iterator[tuple[str, dict[s
 def _walked(
     schema: dict[str, Any], whole: str
 ) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    held = copy.deepcopy(schema)
-    walk = _Walk(held, whole)
-    walk.visit(held, whole)
-    if not walk.composed:
-        for node in walk.objects:
-            node["additionalProperties"] = False
+    try:
+        held = copy.deepcopy(schema)
+        walk = _Walk(held, whole)
+        walk.visit(held, whole)
+    except RecursionError as error:
+        raise refusal(whole, "a schema nested so deeply can't be held") from error
+    for node in walk.closable():
+        node["additionalProperties"] = False
     held["x-guidance"] = _OPTIONS
     return held, walk.parts
 
@@ -120,8 +123,8 @@ class _Walk:
         self._root = root
         self._whole = whole
         self._seen: set[int] = set()
-        self.composed = False  # several parts describe one value together
-        self.objects: list[dict[str, Any]] = []  # that may be closed to other keys
+        self._composed: list[dict[str, Any]] = []  # several parts describe one value together
+        self._objects: list[dict[str, Any]] = []  # that may be closed to other keys
         self.parts: list[tuple[str, dict[str, Any]]] = []
 
     def visit(self, node: Any, place: str) -> None:
@@ -142,7 +145,7 @@ class _Walk:
             self._follow(node, place)
         kinds = {"$ref", "anyOf", "oneOf"} & node.keys()
         if "allOf" in node or (kinds and node.keys() - kinds - _REMARKS):
-            self.composed = True
+            self._composed.append(node)
         self._note_object(node)
         for key in _MAPS:
             for name, child in self._mapping(node, key, place).items():
@@ -159,6 +162,27 @@ class _Walk:
                     self.visit(child, f"{place}/{key}/{number}")
             elif key in node:
                 self.visit(node[key], f"{place}/{key}")
+
+    def closable(self) -> list[dict[str, Any]]:
+        """The objects that no other part of the schema adds keys to."""
+        open_ones: set[int] = set()
+        waiting = list(self._composed)
+        while waiting:
+            node = waiting.pop()
+            if not isinstance(node, dict) or id(node) in open_ones:
+                continue
+            open_ones.add(id(node))
+            for key in ("allOf", "anyOf", "oneOf"):
+                waiting += node.get(key, [])
+            if "$ref" in node:
+                waiting.append(self._target(node["$ref"]))
+        return [node for node in self._objects if id(node) not in open_ones]
+
+    def _target(self, reference: str) -> Any:
+        pointer = reference[1:]
+        if pointer and not pointer.startswith("/"):
+            return _anchored(self._root, pointer)
+        return _pointed(self._root, pointer)
 
     def _mapping(self, node: dict[str, Any], key: str, place: str) -> dict[str, Any]:
         found = node.get(key, {})
@@ -217,6 +241,12 @@ class _Walk:
             )
         if isinstance(step, int | float) and step > 0:
             self._list_multiples(node, place)
+        elif node.get("type") == "integer" and not {"enum", "const"} & node.keys():
+            # Numbers that every reader holds; without bounds digits could go on for ever.
+            if _bound(node, "inimum", max) is None:
+                node["minimum"] = -_GREATEST
+            if _bound(node, "aximum", min) is None:
+                node["maximum"] = _GREATEST
         # The library lets 0 through between an excluded 0 and a bound nearer than 1.
         for excluded, other, included, sign in (
             ("exclusiveMinimum", ("maximum", "exclusiveMaximum"), "minimum", 1),
@@ -264,7 +294,7 @@ class _Walk:
             return
         if node.get("minProperties", 0) > len(properties):
             return
-        self.objects.append(node)
+        self._objects.append(node)
 
     def _follow(self, node: dict[str, Any], place: str) -> None:
         """Visit what a reference leads to."""
@@ -277,14 +307,10 @@ class _Walk:
             node["$ref"] = reference = "#" + reference[len(base.rstrip("#")) :].lstrip("#")
         if not reference.startswith("#"):
             raise refusal(here, f"$ref leads to {reference!r}, outside of the schema,")
-        pointer = reference[1:]
-        if pointer and not pointer.startswith("/"):
-            found = _anchored(self._root, pointer)
-        else:
-            found = _pointed(self._root, pointer)
+        found = self._target(reference)
         if found is None:
             raise refusal(here, f"$ref leads to {reference!r}, which isn't there,")
-        self.visit(found, f"{self._whole}{pointer}")
+        self.visit(found, f"{self._whole}{reference[1:]}")
 
 
 def _bound(node: dict[str, Any], ending: str, choose: Any) -> Any:

@@ -16,7 +16,7 @@ import torch
 
 from byzer_lab.engines.plan import GenerationPlan, Recipe
 from byzer_lab.engines.structured.constraint import Constraint
-from byzer_lab.engines.structured.masks import packed_masks
+from byzer_lab.engines.structured.masks import BIASES, biases, packed_masks
 
 # top_k and top_p are looked up among this many likeliest tokens; sorting a whole vocabulary of
 # 150,000 at each step would cost more than a small model.
@@ -95,9 +95,10 @@ def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
     if not busy:
         return
     chosen_by = [samplers[row] for row in busy]
-    rows = logits[busy]
+    # The rows themselves, not a copy, where all are busy.
+    rows = logits[: len(busy)] if len(busy) == len(samplers) else logits[busy]
     noting = [row for row, sampler in enumerate(chosen_by) if sampler.notes is not None]
-    own = rows[noting] if noting else None  # as the model gave them
+    own = rows[noting] if noting else None  # a copy, as the model gave them
     for row, sampler in zip(rows, chosen_by, strict=True):
         sampler.penalise(row)
     _hold(rows, [sampler.constraint for sampler in chosen_by])
@@ -118,13 +119,17 @@ def _hold(logits: Any, constraints: Sequence[Constraint | None]) -> None:
         return
     width = logits.shape[-1]
     found = [one for one in constraints if one is not None]
-    packed = torch.from_numpy(packed_masks(found, width, torch.get_num_threads()))
-    bits = torch.arange(8, dtype=torch.uint8, device=logits.device)
-    allowed = (packed.to(logits.device).unsqueeze(-1) >> bits & 1).flatten(1)[:, :width]
-    if len(held) == len(constraints):
-        logits.masked_fill_(allowed == 0, -torch.inf)
+    packed = packed_masks(found, width, torch.get_num_threads())
+    if logits.is_cuda:  # a bit each travels, and becomes numbers there
+        table = torch.from_numpy(BIASES).to(logits.device)
+        places = torch.from_numpy(packed).to(logits.device).int()
+        bias = table[places].flatten(1)[:, :width]
     else:
-        logits[held] = logits[held].masked_fill(allowed == 0, -torch.inf)
+        bias = torch.from_numpy(biases(packed, width))
+    if len(held) == len(constraints):
+        logits += bias
+    else:
+        logits[held] += bias
 
 
 def _note_probabilities(logits: Any, tokens: list[int], notes: list[Any]) -> None:
