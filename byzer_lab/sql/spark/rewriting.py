@@ -271,6 +271,10 @@ def _uuid(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     return exp.cast(call("uuid"), "varchar", dialect="duckdb")
 
 
+def _rand(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
+    return call("random")  # a seed would not give Spark's numbers anyway
+
+
 def _chr(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     return _macro(node, "char", arguments)
 
@@ -314,6 +318,8 @@ REWRITES: dict[str, Rewrite] = {
     "monotonically_increasing_id": _row_number,
     "now": _now,
     "printf": _format_string,
+    "rand": _rand,
+    "random": _rand,
     "sha2": _sha2,
     "smallint": _cast_to("smallint"),
     "spark_partition_id": lambda node, arguments: exp.Literal.number(0),

@@ -51,3 +51,8 @@ create or replace macro spark_try_multiply(number_x, number_y) as try(number_x *
 create or replace macro spark_bit_count(x) as bit_count(x::bigint);
 create or replace macro spark_getbit(x, place) as (x >> place) & 1;
 create or replace macro spark_bit_get(x, place) as (x >> place) & 1;
+create or replace macro spark_conv(text_x, base, other) as case
+    when regexp_matches(text_x, '^[0-9A-Za-z]+$') then to_base(list_reduce(
+        list_transform(string_split(upper(text_x), ''),
+            lambda one: (strpos('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ', one) - 1)::bigint),
+        lambda sum, one: sum * base + one), other) end;

@@ -139,3 +139,14 @@ create or replace macro spark_str_to_map(s, mark, between) as map_from_entries(l
         key := regexp_split_to_array(part, between)[1],
         value := nullif(substr(part, length(regexp_split_to_array(part, between)[1])
             + length(regexp_extract(part, between)) + 1), ''))));
+create or replace macro spark_sound_codes(s) as translate(
+    upper(s), 'AEIOUYBFPVCGJKQSXZDTLMNRHW', '00000011112222222233455677');
+create or replace macro spark_one_of_each(digits) as regexp_replace(regexp_replace(regexp_replace(
+    regexp_replace(regexp_replace(regexp_replace(regexp_replace(digits, '0+', '0', 'g'),
+    '1+', '1', 'g'), '2+', '2', 'g'), '3+', '3', 'g'), '4+', '4', 'g'), '5+', '5', 'g'),
+    '6+', '6', 'g');
+create or replace macro spark_soundex(s) as case
+    when not regexp_matches(s, '^[A-Za-z]') then s
+    else upper(left(s, 1)) || rpad(left(replace(substr(spark_one_of_each(
+        spark_sound_codes(left(s, 1)) || replace(spark_sound_codes(substr(s, 2)), '7', '')
+    ), 2), '0', ''), 3), 3, '0') end;
