@@ -267,6 +267,17 @@ def test_a_changed_class_makes_it_ask_again() -> None:
         llm.impl()(_function(returns=pydantic.create_model("Same", **fields)))()  # type: ignore[call-overload]
     assert len(llm.requests) == 2
 
+    llm = ScriptedLLM("def f(given):\n    return 1")
+    for fields in ({"a": (int, 0)}, {"b": (int, 0)}):
+        given = pydantic.create_model("Given", **fields)  # type: ignore[call-overload]
+
+        def f(given: Any) -> int:  # type: ignore[empty-body]
+            """Count."""
+
+        f.__annotations__["given"] = given
+        llm.impl()(f)(given())
+    assert len(llm.requests) == 2
+
 
 def test_clear_impl_cache() -> None:
     llm = _counting()

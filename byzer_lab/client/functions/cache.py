@@ -20,7 +20,7 @@ class Key:
         model: Who wrote it.
         instruction: Of ``impl``; empty where there was none.
         function: Module and name.
-        digest: Of the signature, the docstring and the schema of what it returns.
+        digest: Of the signature, its classes, the docstring and the schema of what it returns.
     """
 
     model: str

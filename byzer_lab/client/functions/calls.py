@@ -85,13 +85,14 @@ class FunctionCalls(Abilities):
             name = name_of(func)
             signature = inspect.signature(func)
             schema = json.dumps(kind.schema, sort_keys=True)
-            seen = digest(str(signature), str(hints), func.__doc__ or "", schema)
+            names = names_in(hints.values())
+            seen = digest(str(signature), str(hints), str(names), func.__doc__ or "", schema)
             full_name = f"{func.__module__}.{func.__name__}"
             make = functools.partial(
                 Implementation,
                 name,
                 kind=kind,
-                names=names_in(hints.values()),
+                names=names,
                 limits=limits,
                 unsafe=unsafe,
             )
@@ -121,13 +122,7 @@ class FunctionCalls(Abilities):
                 self._functions.put(key, answer.metadata["raw_func"], disk_cache)
                 return answer.value
 
-            if inspect.iscoroutinefunction(func):
-
-                async def acall(*args: Any, **kwargs: Any) -> Any:
-                    return await asyncio.to_thread(call, *args, **kwargs)
-
-                return functools.wraps(func)(acall)
-            return functools.wraps(func)(call)
+            return _as(func, call)
 
         return decorate
 
@@ -181,13 +176,7 @@ class FunctionCalls(Abilities):
                     print(f"{func.__name__}: {answer.metadata['reason']}")
                 return answer.value
 
-            if inspect.iscoroutinefunction(func):
-
-                async def acall(*args: Any, **kwargs: Any) -> Any:
-                    return await asyncio.to_thread(call, *args, **kwargs)
-
-                return functools.wraps(func)(acall)
-            return functools.wraps(func)(call)
+            return _as(func, call)
 
         return decorate
 
@@ -290,3 +279,14 @@ def _check_sandbox(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Refuse before a model is asked for what could not run."""
     require()
     encode_call(args, kwargs)
+
+
+def _as(func: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """A call in the guise of a function, and asynchronous where that is."""
+    if not inspect.iscoroutinefunction(func):
+        return functools.wraps(func)(call)
+
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(call, *args, **kwargs)
+
+    return functools.wraps(func)(acall)
