@@ -49,6 +49,17 @@ def thousand(lab: Lab) -> Lab:
         ("select count(case when llm_result(m(p)) = 'P1' then 1 end) as c from t", 10, 1),
         ("select distinct llm_result(m(p)) as a from t order by a limit 3", 10, 3),
         ("select i from t order by llm_result(m(p)), i limit 3", 10, 3),
+        ("with q as (select i, m(u) as a from t) select * from q where i < 5", 5, 5),
+        ("select * from (select i as j, m(u) as a from t) q where q.j < 5 and a is not null", 5, 5),
+        ("select a from (select *, m(u) as a from t) where i < 5 and p <> 'p1'", 4, 4),
+        ("select * from (select u, m(u) as a from t) limit 4", 4, 4),
+        ("with q as (select i, m(p) as a from t) select x.i from q x join q y on x.i = y.i "
+         "where x.i < 3", 10, 3),
+        ("select t.i, q.a from t left join (select i, m(p) as a from t) q on t.i = q.i "
+         "where t.i < 2", 10, 2),
+        ("select count(*) as c from (select u, m(p) as a from t) limit 1", 10, 1),
+        ("select i from (select i, m(p) as a, row_number() over (order by i) as n from t) "
+         "where n < 3", 10, 2),
         ("select m('hello') as a", 1, 1),
         ("select llm_result(m('a')) as a union all select llm_result(m(p)) from t", 11, 1001),
         ("select i from t where upper(p) in (select llm_result(m(p)) from t where i < 3)", 3, 300),

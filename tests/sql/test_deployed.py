@@ -92,7 +92,7 @@ def provider(server: StandIn, name: str, **more: str) -> str:
 
 @pytest.mark.slow
 def test_a_provider_is_asked_within_its_limit(session: SqlSession) -> None:
-    with StandIn(pause_s=0.002) as server:
+    with StandIn(pause_s=0.05) as server:
         setup = '!byzerllm setup single; !byzerllm setup "num_gpus=0"; '
         setup += '!byzerllm setup "maxConcurrency=2"; !byzerllm setup "workerMaxConcurrency=4"; '
         [told] = rows(session, setup + provider(server, "gpt"))

@@ -10,7 +10,7 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.queries import Queries
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.engine.duck import quoted
-from byzer_lab.sql.models.lifting import sql
+from byzer_lab.sql.models.trees import sql
 
 
 class AssertionFailedError(InvalidRequestError):

@@ -13,7 +13,8 @@ from sqlglot.errors import SqlglotError
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.models.answering import Answerer, Budget, Report
-from byzer_lab.sql.models.lifting import Lifter, sql
+from byzer_lab.sql.models.lifting import Lifter
+from byzer_lab.sql.models.trees import sql
 from byzer_lab.sql.spark import parse_select, to_duckdb
 
 Dialect = Literal["spark", "duckdb"]

@@ -4,6 +4,9 @@
 ``lifting.py``       takes the calls out of a query, stage by stage
 ``calls.py``         which functions of a query are calls, and what they ask
 ``guards.py``        under which condition a call's value matters
+``parts.py``         the columns of kept rows
+``trees.py``         small things about the trees of queries
+``pushing.py``       conditions of a query that hold for a table inside of it
 ``splitting.py``     the parts of an expression that the rows give
 ``answering.py``     answers the questions of a stage: known answers, budget, one pass
 ``pump.py``          the pass: bounded, asynchronous, interruptible

@@ -20,7 +20,9 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.engine.base import Engine
 from byzer_lab.sql.models.calls import ERROR_OF, Call, Functions, conjuncts
 from byzer_lab.sql.models.guards import guard_of
-from byzer_lab.sql.models.splitting import split
+from byzer_lab.sql.models.parts import Parts
+from byzer_lab.sql.models.pushing import push
+from byzer_lab.sql.models.trees import copy_clause, rename, sql
 
 KEY = "__key"
 
@@ -121,11 +123,24 @@ class Lifter:
         query.set("with_", None)
         for table in clause.expressions:
             body = table.this
+            self._push_into(table.alias, body, query, clause)
             names = [column.name for column in table.args["alias"].columns]
             kept = self._keep(self._query(body), names)
-            _rename(query, table.alias, kept)
+            rename(query, table.alias, kept)
             for later in clause.expressions:
-                _rename(later, table.alias, kept)
+                rename(later, table.alias, kept)
+
+    def _push_into(self, name: str, body: exp.Expr, query: exp.Query, clause: exp.Expr) -> None:
+        """Let a WITH table know what its only reader demands."""
+        readers = [
+            table
+            for root in (query, clause)
+            for table in root.find_all(exp.Table)
+            if table.name.lower() == name.lower() and not table.db
+        ]
+        reader = readers[0].parent_select if len(readers) == 1 else None
+        if isinstance(reader, exp.Select) and self._functions.has(body):
+            push(reader, readers[0].alias_or_name, body, self._functions)
 
     def _keep(self, query: exp.Query, columns: Sequence[str] = ()) -> str:
         name = self._name("rows")
@@ -160,6 +175,7 @@ class Lifter:
         sources = [from_.this] if from_ else []
         for source in [*sources, *(join.this for join in joins)]:
             if isinstance(source, exp.Subquery) and self._functions.has(source):
+                push(select, source.alias, source.this, self._functions)
                 alias = source.args.get("alias")
                 names = [column.name for column in alias.columns] if alias else []
                 table = exp.to_table(self._keep(self._query(source.this), names))
@@ -220,9 +236,9 @@ class Lifter:
             guard = guard_of(call.node, self._functions)
             rows = exp.select(exp.alias_(_when(guard, key), KEY))
             for clause in ("from_", "joins", "laterals", "where"):
-                _copy(select, rows, clause)
+                copy_clause(select, rows, clause)
             if grouped:
-                _copy(select, rows, "group")
+                copy_clause(select, rows, "group")
             self._look_up(call, rows, key)
 
     def _look_up(self, call: Call, rows: exp.Select, key: exp.Expr) -> None:
@@ -297,7 +313,7 @@ class Lifter:
         )
         inner = select.copy()
         inner.set("distinct", None)
-        parts = _Parts(self._functions)
+        parts = Parts(self._functions)
         outer = [parts.item(item) for item in items]
         after = [parts.order(one, {item.alias for item in items}) for one in orders]
         if outside:
@@ -316,7 +332,7 @@ class Lifter:
             if after:
                 result.set("order", exp.Order(expressions=after))
             for clause in ("limit", "offset"):
-                _copy(select, result, clause)
+                copy_clause(select, result, clause)
         else:
             result = result.order_by("kept.rowid", copy=False)
         for part in [*result.expressions, result.args.get("order")]:
@@ -332,7 +348,7 @@ class Lifter:
         if select.args.get("from_") is not None:
             source = exp.select("*")
             for clause in ("from_", "joins", "laterals"):
-                _copy(select, source, clause)
+                copy_clause(select, source, clause)
             known = {column.name.lower() for column in self._engine.columns(sql(source))}
         named: dict[str, exp.Expr] = {}
         items = []
@@ -348,80 +364,6 @@ class Lifter:
         return items
 
 
-class _Parts:
-    """The columns of kept rows.
-
-    Attributes:
-        columns: What is selected for them.
-    """
-
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
-        self.columns: list[exp.Expr] = []
-        self._names: dict[str, str] = {}
-        self._of_items = 0
-
-    def item(self, item: exp.Expr) -> exp.Expr:
-        """An item of the select list over the kept rows."""
-        if item.is_star:
-            self.columns.append(item.copy())
-            self._of_items = len(self.columns)
-            return exp.Star()
-        name = item.alias or (item.name if isinstance(item, exp.Column) else sql(item))
-        alias = exp.to_identifier(name, quoted=True)
-        value = item.unalias()
-        if self._functions.has(value):
-            made = split(value, self._functions, self._column)
-        else:
-            made = self._column(value.copy())
-        self._of_items = len(self.columns)
-        return exp.alias_(made, alias)
-
-    def order(self, ordered: exp.Expr, aliases: set[str]) -> exp.Expr:
-        """A part of ORDER BY over the kept rows."""
-        if ordered.this.name in aliases or isinstance(ordered.this, exp.Literal):
-            return ordered.copy()
-        return split(ordered, self._functions, self._column)
-
-    def drop_orders(self) -> None:
-        """The rows are kept in order: nothing of ORDER BY is needed again."""
-        del self.columns[self._of_items :]
-
-    def with_stars(self, items: list[exp.Expr], found: list[str]) -> list[exp.Expr]:
-        """The items with each star's columns.
-
-        Args:
-            items: As :meth:`item` made them.
-            found: The names of all columns of the kept rows.
-        """
-        stars = [place for place, column in enumerate(self.columns) if column.is_star]
-        if not stars:
-            return items
-        if len(stars) > 1:
-            raise InvalidRequestError(
-                "The select list has several stars and calls a model; name the columns of all but "
-                "one."
-            )
-        behind = len(self.columns) - stars[0] - 1
-        names = found[stars[0] : len(found) - behind]
-        columns = [exp.column(exp.to_identifier(name, quoted=True)) for name in names]
-        return [one for item in items for one in (columns if item.is_star else [item])]
-
-    def _column(self, part: exp.Expr) -> exp.Column:
-        written = sql(part)
-        name = self._names.get(written, f"__part{len(self.columns)}")
-        if written not in self._names:
-            self.columns.append(exp.alias_(part, name))
-            if not part.find(exp.Rand, exp.Randn, exp.Uuid, exp.Anonymous):
-                self._names[written] = name
-        return exp.column(name)
-
-
-def sql(query: exp.Expr) -> str:
-    """A query as DuckDB reads it."""
-    return query.sql("duckdb", normalize_functions=False, comments=False)
-
-
 def _key(call: Call) -> exp.Expr:
     """What tells the questions of a call apart; NULL where an argument is."""
     first, *more = (argument.copy() for argument in call.arguments)
@@ -435,20 +377,3 @@ def _when(guard: exp.Expr | None, key: exp.Expr) -> exp.Expr:
     if guard is None:
         return key.copy()
     return exp.Case(ifs=[exp.If(this=guard, true=key.copy())])
-
-
-def _copy(source: exp.Expr, target: exp.Expr, clause: str) -> None:
-    found = source.args.get(clause)
-    if isinstance(found, list):
-        target.set(clause, [item.copy() for item in found])
-    elif found is not None:
-        target.set(clause, found.copy())
-
-
-def _rename(root: exp.Expr, name: str, kept: str) -> None:
-    """Let a query read another table."""
-    for table in root.find_all(exp.Table):
-        if table.name.lower() == name.lower() and not table.db:
-            if not table.alias:
-                table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
-            table.set("this", exp.to_identifier(kept, quoted=True))
