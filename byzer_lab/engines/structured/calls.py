@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jinja2
+
+_LEXER = jinja2.Environment(autoescape=True)
+
 
 @dataclass(frozen=True)
 class CallFormat:
@@ -80,7 +84,7 @@ def call_format(template: str) -> CallFormat | None:
     Args:
         template: Its source.
     """
-    if "tools" not in template:
+    if not _names(template, "tools"):
         return None
     if "[TOOL_CALLS]" in template:
         if "[ARGS]" in template:
@@ -89,3 +93,11 @@ def call_format(template: str) -> CallFormat | None:
     if "<tool_call>" not in template and '"parameters"' in template and "ipython" in template:
         return LLAMA
     return HERMES
+
+
+def _names(template: str, name: str) -> bool:
+    """Whether a template speaks of a variable, not only in a text."""
+    try:
+        return any(kind == "name" and value == name for _, kind, value in _LEXER.lex(template))
+    except jinja2.TemplateSyntaxError:
+        return False  # rendering it says what is wrong

@@ -55,7 +55,7 @@ _REMARKS = {
 }
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _MOST_MULTIPLES = 512
-_GREATEST = 2**63 - 1
+_GREATEST = 10**18  # the library reckons with floats, and has this one exactly
 _OPTIONS = {
     "whitespace_flexible": False,
     "whitespace_pattern": None,
@@ -242,10 +242,11 @@ class _Walk:
         if isinstance(step, int | float) and step > 0:
             self._list_multiples(node, place)
         elif node.get("type") == "integer" and not {"enum", "const"} & node.keys():
-            # Numbers that every reader holds; without bounds digits could go on for ever.
-            if _bound(node, "inimum", max) is None:
+            # Without bounds digits could go on for ever.
+            low, high = _bound(node, "inimum", max), _bound(node, "aximum", min)
+            if low is None and (high is None or high > -_GREATEST):
                 node["minimum"] = -_GREATEST
-            if _bound(node, "aximum", min) is None:
+            if high is None and (low is None or low < _GREATEST):
                 node["maximum"] = _GREATEST
         # The library lets 0 through between an excluded 0 and a bound nearer than 1.
         for excluded, other, included, sign in (
