@@ -56,7 +56,7 @@ def test_load_twice_and_unload(shell: Any) -> None:
     byzer_lab_magics.unload_ipython_extension(shell)
     assert shell.find_line_magic("llm_list") is None
     assert shell.find_cell_magic("prompt") is None
-    assert len(shell.Completer.custom_matchers) == matchers - 1
+    assert len(shell.Completer.custom_matchers) == matchers - 2  # ours, and that of SQL
     assert len(shell.input_transformers_cleanup) == transformers - 1
     assert "ByzerMagics" not in [type(item).__name__ for item in shell.configurables]
 
@@ -65,7 +65,7 @@ def test_load_twice_and_unload(shell: Any) -> None:
     "code",
     ["%%prompt --help", "%prompt -h", "%%llm_deploy chat --help\nbody", "%llm_undeploy -h",
      "%llm_list --help", "%llm_conversation --help",
-     "%llm_meta -h", "%llm_scale -h", "%llm_logs -h", "%llm_status -h"],
+     "%llm_meta -h", "%llm_scale -h", "%llm_logs -h", "%llm_status -h", "%%llm_sql -h"],
 )  # fmt: skip
 def test_help(shell: Any, code: str, capsys: pytest.CaptureFixture[str]) -> None:
     result = shell.run_cell(code)
