@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -114,6 +115,7 @@ def _model(record: DeploymentRecord) -> Model:
         )
     told = {
         "path": spec.model_path,
+        "changed": _changed(spec.model_path),
         "type": spec.pretrained_model_type,
         "backend": spec.backend,
         "parameters": spec.infer_params,
@@ -127,6 +129,13 @@ def _model(record: DeploymentRecord) -> Model:
         hashlib.sha256(encoded).hexdigest(),
         record.meta,
     )
+
+
+def _changed(model_path: str) -> int:
+    """When the files of a local model were written last; 0 where they lie elsewhere."""
+    path = Path(model_path)
+    files = [path, *path.glob("*")] if model_path and path.is_absolute() else []
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
 async def _answer(plane: AsyncDataPlane, model: Model, question: Question) -> Answer:
