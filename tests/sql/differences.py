@@ -129,9 +129,10 @@ def page(found: list[Difference]) -> str:
             if not one.refused
         ),
         "",
-        "Two more that no expression alone can show: a text that is compared with a number of",
-        "another column is read as that column's type, and columns without a name have another",
-        "one (`count_star()`); give them one with `as`.",
+        "What no expression alone can show: a text column that is compared with a number of",
+        "another column is read as that column's type; `to_json` keeps NULL fields of structs that",
+        "stand in arrays; a column without a name has another one (`count_star()`), so give it one",
+        "with `as`; regular expressions are RE2's, which has no look-around.",
         "",
         "## Refused",
         "",

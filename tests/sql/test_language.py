@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from byzer_lab.sql.language import statements as st
 from byzer_lab.sql.language.parsing import parse
@@ -73,9 +74,9 @@ def test_the_pretraining_script_of_the_readme() -> None:
     statements = parse(blocks.README["pretrain"])
     kinds = [type(one).__name__ for one in statements]
     assert kinds == ["Set", "Load", "Select", "Run", "Command", "Command", "Run"]
-    settings, load, select, repartition, _, _, run = statements
-    assert isinstance(settings, st.Set)
-    assert '"train_micro_batch_size_per_gpu": 1' in settings.value.value
+    config, load, select, repartition, _, _, run = statements
+    assert isinstance(config, st.Set)
+    assert '"train_micro_batch_size_per_gpu": 1' in config.value.value
     assert isinstance(load, st.Load)
     assert (load.format.value, load.options["wholetext"]) == ("text", "true")
     assert isinstance(select, st.Select)
@@ -301,14 +302,13 @@ def test_a_long_line_is_shown_around_the_place() -> None:
 
 
 def test_scripts_of_any_text_end_in_statements_or_in_an_error() -> None:
-    hypothesis = pytest.importorskip("hypothesis")
-    pieces = hypothesis.strategies.sampled_from(
+    pieces = strategies.sampled_from(
         ["select", "as", "t", ";", "'", '"', "`", "'''", "--", "/*", "*/", "\n", " ", "!if", "!fi",
          "where", "and", "=", "${a}", "load", "csv", ".", "set", "\\", "{0}", "#", "一"]
     )  # fmt: skip
 
-    @hypothesis.settings(max_examples=300, deadline=None, database=None)
-    @hypothesis.given(hypothesis.strategies.lists(pieces, max_size=25))
+    @settings(max_examples=300, deadline=None, database=None)
+    @given(strategies.lists(pieces, max_size=25))
     def check(parts: list[str]) -> None:
         script = " ".join(parts)
         message = "Line 1, column 1: none."

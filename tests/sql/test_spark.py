@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -17,6 +17,7 @@ from byzer_lab.sql.spark.functions import macros, typed
 from tests.sql import differences
 from tests.sql.spark_answers import (
     SUBJECTS,
+    ZONE,
     ask_spark,
     queries,
     start_spark,
@@ -70,19 +71,21 @@ def test_a_translation_that_is_read_again_gives_the_same(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(
     shutil.which("java") is None or find_spec("pyspark") is None, reason="needs Java and pyspark"
 )
 def test_a_real_spark_still_gives_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    if "JAVA_HOME" in os.environ and not os.path.isdir(os.environ["JAVA_HOME"]):
-        monkeypatch.delenv("JAVA_HOME")
-    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("TZ", ZONE)  # times come to Python in its own zone
+    time.tzset()
     spark = start_spark()
     try:
         for query, expected in list(differences.recorded().items())[::40]:
             assert ask_spark(spark, query)["rows"] == expected["rows"], query
     finally:
         spark.stop()
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_tables_that_a_query_reads() -> None:

@@ -142,3 +142,23 @@ weekofyear('2024-12-30')
 greatest(date'2024-01-01', date'2024-02-01')
 timestamp'2024-01-01 00:00:00' < '2024-01-01 00:00:01'
 datediff(date'2024-01-01', null)
+date_format(to_date('2024-05-06'), 'yyyyMM')
+to_date(date_format(date'2024-05-06', 'yyyy-MM-01'))
+datediff(to_date('2024-05-06'), to_date('2024-01-01'))
+year(to_date('2024-05-06')) * 100 + month(to_date('2024-05-06'))
+concat(year(date'2024-05-06'), '-', lpad(month(date'2024-05-06'), 2, '0'))
+from_unixtime(unix_timestamp('2024-05-06 00:00:00'), 'yyyy-MM-dd')
+unix_timestamp('2024-05-06', 'yyyy-MM-dd')
+to_timestamp('06-05-2024 07:08:09', 'dd-MM-yyyy HH:mm:ss')
+date_add(last_day(date'2024-02-10'), 1)
+case when dayofweek(date'2024-05-05') in (1, 7) then 'weekend' else 'weekday' end
+cast(cast('2024-05-06 23:59:59' as timestamp) as date)
+date_format(timestamp'2024-05-06 07:08:09', 'HH:mm')
+date_format(date'2024-05-06', 'EEE')
+hour(timestamp'2024-05-06 23:08:09') between 22 and 23
+date'2024-02-29' + interval 1 year
+add_months(date'2024-12-15', 2)
+unix_timestamp(date'2024-05-06')
+date_trunc('year', date'2024-05-16')
+cast(date'2024-05-06' as string) || 'T'
+to_date('2024/05/06', 'yyyy/MM/dd') = date'2024-05-06'

@@ -144,3 +144,26 @@ size(from_json('[1, 2]', 'array<int>'))
 to_json(map('a', array(1, 2)))
 concat_ws('-', array(1.5D, 2.0D), 'x')
 array(10, 20, 30)[size(array(1, 2))]
+map('k', array(1, 2))['k'][1]
+named_struct('a', map('x', 1)).a['x']
+transform(split('1,2,3', ','), x -> cast(x as int))
+aggregate(transform(split('1,2,3', ','), x -> cast(x as int)), 0, (a, b) -> a + b)
+filter(array('a', null, 'b'), x -> x is not null)
+array_contains(split('a,b', ','), 'b')
+array_join(transform(array(1, 2), x -> concat('n', x)), '/')
+size(filter(array(1, 2, 3), x -> x > 1))
+from_json('{"user": {"name": "Ann", "tags": ["x", "y"]}}', 'user struct<name:string,tags:array<string>>').user.tags[1]
+get_json_object('{"a": {"b": [{"c": 5}]}}', '$.a.b[0].c')
+get_json_object('{"n": 1.50}', '$.n')
+cast(get_json_object('{"n": 7}', '$.n') as int) + 1
+to_json(named_struct('a', 1.5D, 'b', true))
+map_keys(from_json('{"x": 1}', 'map<string,int>'))
+explode_me.a from (select named_struct('a', 1) as explode_me)
+array_max(transform(array('a', 'bbb'), x -> length(x)))
+element_at(split('a,b,c', ','), 2)
+struct('a' as k, 1 as v)
+array(struct('a' as k, 1 as v))[0].k
+slice(array('a', 'b', 'c'), 2, 5)
+array_sort(array('b', 'a'))
+map_from_arrays(split('a,b', ','), array(1, 2))['b']
+exists(array('x', 'y'), t -> t like 'y%')

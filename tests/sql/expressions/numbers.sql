@@ -203,3 +203,32 @@ round(0.125D, 2)
 round(-2.675D, 2)
 round(123456789012, -3)
 -score is null from (select 1 as score)
+conv(255, 10, 16)
+conv('zz', 36, 10)
+round(10 / 3, 2)
+floor(7 / 2)
+cast(7 / 2 as int)
+cast('3.7' as double) * 2
+100 * 3 / 7
+1 - 0.9
+3 * 1.1
+-(2 + 3)
+cast(1 as decimal(10, 2))
+cast(12345.678 as decimal(10, 1))
+ceil(5.0)
+abs(-2.5)
+round(cast(2.345 as double), 2)
+greatest(1, 2, 3) - least(1, 2, 3)
+coalesce(cast('x' as int), -1)
+nullif('a', 'b')
+true and null
+true > false
+cast('12' as int) + cast('3' as int)
+bigint(2.9) + 1
+mod(10, 3) = 1
+2 between 1 and 3 and not false
+exp(1) > 2.7
+ln(10)
+sqrt(2)
+sum(1) over ()
+rand(42) between 0 and 1

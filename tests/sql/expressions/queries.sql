@@ -198,6 +198,45 @@ select id, case when score > 3 then 'high' when score is null then 'none' else '
 select max(id) - min(id) d from people
 select 1 as a -- a comment
 select /* a comment */ 1 as a
-select round(score, id - 1) r from people order by id
 select id, round(score / 3, 2) r from people order by id
 select length(id) n, upper(grp) u from people order by id
+select grp, name from people where name is not null order by grp desc, name
+select id, name, grp from people where id not in (2, 3) order by id
+select count(distinct grp, name) from people
+select grp, count(*) filter (where score > 2) n from people group by grp order by grp
+select p.grp, sum(o.qty) total from people p left join orders o on o.pid = p.id group by p.grp order by total desc
+select id, lag(score, 1, 0) over (partition by grp order by id) l from people order by id
+select id, row_number() over (partition by grp order by score desc nulls last) r from people order by id
+select id, max(score) over (partition by grp) m from people order by id
+select * from (select id, rank() over (partition by grp order by id desc) r from people) t where r = 1 order by id
+select grp, max(id) m from people group by grp having count(*) > 1 and max(id) > 2 order by grp
+select t, count(*) c from (select explode(tags) t from people) group by t order by c desc, t
+select id, k, v from people lateral view outer explode(attrs) e as k, v where k is not null order by id, k
+select id, get_json_object(to_json(named_struct('n', name)), '$.n') n from people order by id
+select case when grp = 'a' then 'A' else 'B' end g, avg(id) a from people group by case when grp = 'a' then 'A' else 'B' end order by g
+select upper(grp) g, count(*) c from people group by upper(grp) having count(*) >= 2 order by g
+select year(born) y, count(*) c from people where born is not null group by year(born) order by y
+select date_format(born, 'yyyy-MM') m from people where born >= '2024-01-01' order by m
+select id from people where born between date'2024-01-01' and date'2024-12-31' order by id
+select item, collect_set(pid) from orders where item = 'p' group by item having size(collect_set(pid)) = 2 and false
+select pid, sort_array(collect_list(struct(qty, item))) l from orders group by pid order by pid
+select pid, sort_array(collect_list(struct(qty, item)))[0].item i from orders group by pid order by pid
+select pid, map_from_entries(collect_list(struct(item, qty))) m from orders where pid = 1 group by pid
+select first(name) f, last(name) l from (select name from people where id < 3 order by id)
+select id, explode(split(concat(name, ',x'), ',')) w from people where name is not null order by id, w
+select posexplode(split('a,b', ',')) as (i, w)
+with t as (select grp, count(*) n from people group by grp), u as (select max(n) m from t) select t.grp from t join u on t.n = u.m order by t.grp
+select coalesce(p.grp, 'none') g, sum(o.qty) q from orders o left join people p on p.id = o.pid group by coalesce(p.grp, 'none') order by g
+select id, score, score > 3 or score is null b from people order by id
+select sum(if(grp = 'a', 1, 0)) a, sum(if(grp = 'b', 1, 0)) b from people
+select id, percent_rank() over (order by id) p, round(avg(id) over (order by id rows between 1 preceding and 1 following), 2) a from people order by id
+select grp, round(sum(score) / count(score), 2) m, cast(sum(id) as string) s from people group by grp order by grp
+select distinct item, pid > 1 b from orders order by item, b
+select concat_ws('|', collect_list(concat(item, ':', qty))) s from (select * from orders order by oid)
+select name from people order by length(name) desc, name limit 2
+select id from people order by score desc, id
+select count(*) from people where tags is null or size(tags) = 0
+select id, array_contains(tags, 'x') c, attrs['q'] q from people order by id
+select id, t.pos, t.col from people lateral view posexplode(tags) t order by id, t.pos
+select id, col from people lateral view explode(tags) t order by id, col
+select id, key, value from people lateral view explode(attrs) t as key, value order by id, key
