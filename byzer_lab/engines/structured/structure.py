@@ -57,6 +57,7 @@ class Structure:
             InvalidRequestError: The request can't be held.
         """
         if request.response_schema is None and not request.tools:
+            offered_tools(request)  # refuses a choice among none
             return None
         if request.tools and request.messages is None:
             raise InvalidRequestError(
