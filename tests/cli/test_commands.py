@@ -90,3 +90,18 @@ def test_without_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for words in (["list"], ["undeploy", "x"], ["query", "--model", "x", "--query", "y"]):
         assert "not running" in byzer_lab(*words, code=3).stderr
     assert json.loads(byzer_lab("status", "--json", code=3).stdout) == {"running": False}
+
+
+def test_a_keys_life(cluster: Runtime) -> None:
+    made = byzer_lab("keys", "create", "program", "--requests-per-minute", "5")
+    key = made.stdout.strip()
+    assert key not in made.stderr
+    listed = json.loads(byzer_lab("keys", "list", "--json").stdout)
+    assert [(one["name"], one["requests_per_minute"]) for one in listed] == [("program", 5)]
+    for words in (["keys", "list"], ["keys", "list", "--json"]):
+        said = byzer_lab(*words).stdout
+        assert key not in said
+        assert "hash" not in said
+    assert "already" in byzer_lab("keys", "create", "program", code=1).stderr
+    byzer_lab("keys", "revoke", "program")
+    assert "no key" in byzer_lab("keys", "revoke", "program", code=1).stderr

@@ -77,3 +77,28 @@ class TalkingEngine:
 
     async def close(self) -> None:
         """Nothing to free."""
+
+
+class MediaEngine:
+    """Draws or speaks: its bytes are the question, so that tests see what arrived.
+
+    ``infer_params``: ``media_type`` of what it makes.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._kind = str(config.infer_params["media_type"])
+
+    def load(self, report: ReportProgress) -> None:
+        """Nothing to load."""
+
+    def meta(self) -> dict[str, Any]:
+        return {"backend": "media"}
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        question = request.messages[-1].text if request.messages else ""
+        for part in (question.encode(), b"second"):
+            yield Chunk(data=part, media_type=self._kind)
+        yield Chunk(finish_reason="stop", usage=Usage(input_tokens=3, output_tokens=4))
+
+    async def close(self) -> None:
+        """Nothing to free."""
