@@ -66,7 +66,8 @@ def main(control: int) -> None:
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are not waited for
-    _serve(line, owner, setup["root"], readable())
+    with contextlib.suppress(ConnectionError):  # the owner has ended without a word
+        _serve(line, owner, setup["root"], readable())
     with contextlib.suppress(ChildProcessError):
         os.wait()  # supervisors see the owner's end too; returns when the last has ended
     with contextlib.suppress(OSError):

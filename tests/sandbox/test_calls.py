@@ -248,16 +248,18 @@ def test_a_killed_warm_process_is_replaced() -> None:
         assert own.run("def f(): return 2", "f").value == 2
 
 
-def test_it_ends_with_its_owner(tmp_path: Path) -> None:
+@pytest.mark.parametrize("busy", [True, False])
+def test_it_ends_with_its_owner(busy: bool) -> None:
     lacks = support.missing()
     if lacks is not None:
         pytest.skip(lacks)
     program = (
         "import os, threading, time\n"
         "from byzer_lab.sandbox.sandbox import Sandbox\n"
-        "own = Sandbox()\nown.start()\n"
+        "own = Sandbox()\nown.run('def f(): return 1', 'f')\n"
         "run = lambda: own.run('import time\\ndef f(): time.sleep(60)', 'f')\n"
-        "threading.Thread(target=run, daemon=True).start()\ntime.sleep(1)\n"
+        f"if {busy}:\n"
+        "    threading.Thread(target=run, daemon=True).start()\n    time.sleep(1)\n"
         "print(own._zygote._process.pid, own._zygote._root, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
