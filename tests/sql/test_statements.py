@@ -306,6 +306,16 @@ def test_errors_have_their_line(lab: Lab) -> None:
     assert lab.session.tables.names() == ["t"]
 
 
+def test_errors_in_a_query_have_their_place(lab: Lab) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        lab.run("select 1 as a as t;\n\nselect a,\n  java_method(a) as b\nfrom t as u;")
+    assert caught.value.message.startswith("Line 4, column 3: ")
+    assert caught.value.message.splitlines()[1:] == ["    java_method(a) as b", "    ^"]
+    with pytest.raises(InvalidRequestError) as caught:
+        lab.run("set x='a' where visibility='un_select';\n\nset y='b'; select ${y} + from as t;")
+    assert caught.value.message.startswith("Line 3, ")
+
+
 @pytest.mark.parametrize("kind", ["hive", "kafka", "xml", "nope"])
 def test_formats_that_are_not_there(lab: Lab, kind: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"{kind}"):

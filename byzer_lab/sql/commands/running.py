@@ -76,6 +76,7 @@ class Runner:
         )
         self._shown = ""
         self._depth = 0
+        self._text = ""
 
     def run(self, script: str) -> str:
         """Run a script.
@@ -110,9 +111,11 @@ class Runner:
         self._depth += 1
         if self._depth > DEPTH:
             raise InvalidRequestError("Macros call one another without an end.")
+        outer, self._text = self._text, script
         try:
             self._all(parse(script))
         finally:
+            self._text = outer
             self._depth -= 1
 
     def _all(self, statements: Iterable[st.Statement]) -> None:
@@ -123,7 +126,10 @@ class Runner:
                     continue
                 self._run(statement)
             except ScriptError as error:
-                raise self.session.variables.redactor().error(error) from error.__cause__
+                hidden = self.session.variables.redactor()(error.message)
+                if hidden == error.message:
+                    raise
+                raise InvalidRequestError(hidden) from None
             except ByzerLabError as error:
                 raise self._placed(error, statement) from error
 
@@ -158,11 +164,10 @@ class Runner:
         try:
             self._queries.table(name, text)
         except ScriptError as error:
-            if "${" in statement.query.value:  # places count in the filled text
-                raise InvalidRequestError(error.problem + ". " + error.hint) from error
-            raise ScriptError(
-                error.problem, statement.query.at.after(error.at), error.hint
-            ) from error
+            # In a filled text places are others than in the script.
+            filled = "${" in statement.query.value
+            place = statement.query.at if filled else statement.query.at.after(error.at)
+            raise ScriptError(error.problem, place, error.hint, self._text) from None
         self._made(name)
 
     @_run.register

@@ -14,7 +14,8 @@ from byzer_lab.sql.engine.excel import read_excel
 from byzer_lab.sql.engine.options import Options
 from byzer_lab.sql.engine.paths import files
 
-_ALWAYS = ("inferSchema", "multiLine", "mode", "header")
+_ALWAYS = ("inferSchema", "multiLine")
+"""Options that ask of JSON what happens anyway."""
 
 
 def load(
@@ -115,7 +116,6 @@ def _lines(engine: Engine, paths: list[str], options: Options) -> str:
     if whole:
         return f"select content as value, filename as file from ({read})"
     # A last line that ends as the others do is no beginning of an empty one.
-    cut = f"rtrim_one(content, {_text(separator)})"
     cut = (
         f"case when ends_with(content, {_text(separator)}) "
         f"then left(content, length(content) - {len(separator)}) else content end"
