@@ -22,6 +22,6 @@ EXPECTED = (
 
 @pytest.mark.slow
 @pytest.mark.timeout(620)
-def test_sql(environment: dict[str, str]) -> None:  # noqa: F811
+def test_sql(environment: dict[str, str]) -> None:
     shown = shown_by("03_sql.ipynb", environment)
     assert [text for text in EXPECTED if text not in shown] == [], shown
