@@ -94,7 +94,7 @@ def summary(report: Report) -> str:
     total = report.total
     asked = total.ok + total.failed
     parts = [
-        f"{total.total:,} questions",
+        f"{total.total:,} question{'' if total.total == 1 else 's'}",
         f"{asked:,} asked",
         f"{total.ok:,} ok",
         f"{total.failed:,} failed",

@@ -13,7 +13,7 @@ EXPECTED = (
     "3 questions · 3 asked · 3 ok · 0 failed · 0 cached",
     "The capital of Japan is Tokyo.",
     "summary: chat: 3 distinct questions, 3 of them answered before",
-    "told: chat: 1 distinct questions, 0 of them answered before",
+    "told: chat: 1 distinct question, 0 of them answered before",
     "6 questions to ask, and --max-calls is 2; nothing of them was asked.",
     "One country stands out.",
     "again: answer is not null holds.",

@@ -57,6 +57,46 @@ def test_failed_rows_are_values_and_only_they_are_asked_again(
     assert max(models.finished.values()) == 1
 
 
+def test_an_answer_that_does_not_fit_is_a_failed_one(
+    lab_of: Callable[[ScriptedModels], Lab],
+) -> None:
+    said = {"u0": '{"a": 1}', "u1": "nonsense", "u2": '{"b": 2}'}
+    models = ScriptedModels(says=lambda text: said[text])
+    lab = lab_of(models)
+    lab.names["t"] = rows(3)
+    ask = (
+        "select u, llm_json('m', u, 'a INT') as j, llm_error(llm_json('m', u, 'a INT')) as e "
+        "from t order by i as made;"
+    )
+    made = lab.run(ask)
+    assert [row["j"] for row in made] == [{"a": 1}, None, None]
+    assert [bool(row["e"]) for row in made] == [False, True, True]
+    assert (lab.report.total.ok, lab.report.total.failed) == (1, 2)
+    said.update(u1='{"a": 5}', u2='```json\n{"a": 6}\n```')
+    again = lab.run("!retry failed made;")
+    assert [row["j"] for row in again] == [{"a": 1}, {"a": 5}, {"a": 6}]
+    assert models.calls == 5
+
+
+def test_labels_and_truths(lab_of: Callable[[ScriptedModels], Lab]) -> None:
+    """Held to a schema, and of a model that only writes."""
+    held = ScriptedModels(
+        says=lambda text: '{"label": "bad"}' if "label" in text else '{"answer": false}'
+    )
+    loose = ScriptedModels(
+        says=lambda text: "It is Bad." if "label" in text else "No, never.", structured=False
+    )
+    ask = (
+        "select llm_classify('{0}', u, array('good', 'bad')) as l, "
+        "llm_filter('{0}', 'is it so', u) as f from t as made;"
+    )
+    for models, name in ((held, "m"), (loose, "other")):
+        lab = lab_of(models)
+        lab.names["t"] = rows(1)
+        assert lab.run(ask.format(name)) == [{"l": "bad", "f": False}]
+        assert (models.questions[0].schema is None) == (models is loose)
+
+
 def test_nothing_is_paid_twice(lab_of: Callable[[ScriptedModels], Lab]) -> None:
     """Neither by another cell nor by another kernel."""
     first, second = ScriptedModels(), ScriptedModels()

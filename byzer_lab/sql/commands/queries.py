@@ -95,7 +95,8 @@ class Queries:
                 bound = "" if stage.exact else "at most "
                 self._plan(
                     f"{made.rpartition('@')[0]}: {stage.label}: {bound}{counts.total:,} distinct "
-                    f"questions, {counts.cached:,} of them answered before"
+                    f"question{'' if counts.total == 1 else 's'}, {counts.cached:,} of them "
+                    "answered before"
                 )
 
     def parse(self, text: str) -> exp.Query:

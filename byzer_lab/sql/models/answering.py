@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,10 +16,10 @@ from byzer_lab.client.apart import run_apart
 from byzer_lab.errors import ByzerLabError, InvalidRequestError
 from byzer_lab.sql.engine.base import Engine
 from byzer_lab.sql.models.ask import Model, Models
-from byzer_lab.sql.models.kinds import Value, kind_of
+from byzer_lab.sql.models.kinds import CallKind, Value, kind_of
 from byzer_lab.sql.models.lifting import KEY, Stage
-from byzer_lab.sql.models.pump import Counts, Pump
-from byzer_lab.sql.models.questions import Question
+from byzer_lab.sql.models.pump import Ask, Counts, Pump
+from byzer_lab.sql.models.questions import Question, Read
 from byzer_lab.sql.models.store import Answer, AnswerStore
 
 
@@ -127,19 +127,22 @@ class Answerer:
         kind = kind_of(call, model)
         reads = [kind.read(msgspec.json.decode(key)) for key in keys]
         asked = [[(q.key(model.revision), q) for q in read.questions] for read in reads]
-        answers = self._ask(model, call.label, dict(itertools.chain.from_iterable(asked)))
+        questions = dict(itertools.chain.from_iterable(asked))
+        answers = self._ask(model, call.label, questions, kind)
         if self._budget.dry:
             rows: list[Value] = [(None, None)] * len(keys)
         else:
             rows = [
-                kind.value(read, [answers.get(key, NOT_ASKED) for key, _ in questions])
-                for read, questions in zip(reads, asked, strict=True)
+                kind.value(read, [answers.get(key, NOT_ASKED) for key, _ in pairs])
+                for read, pairs in zip(reads, asked, strict=True)
             ]
         returns = pa.list_(pa.string()) if stage.listed else kind.arrow
         values = pa.array([value for value, _ in rows], returns)
         return self._table(keys, values, [error for _, error in rows], kind.cast)
 
-    def _ask(self, model: Model, label: str, keyed: dict[bytes, Question]) -> dict[bytes, Answer]:
+    def _ask(
+        self, model: Model, label: str, keyed: dict[bytes, Question], kind: CallKind
+    ) -> dict[bytes, Answer]:
         """Answers of all questions."""
         store = self._store()
         known = {key: self._said[key] for key in keyed if key in self._said}
@@ -153,7 +156,7 @@ class Answerer:
             self._depends = self._depends or bool(missing)
         elif missing:
             self._check_calls(len(missing), label)
-            self._pass(model, missing, known, stage)
+            self._pass(model, missing, known, stage, kind)
         return known
 
     def _check_calls(self, more: int, label: str) -> None:
@@ -172,6 +175,7 @@ class Answerer:
         missing: list[tuple[bytes, Question]],
         known: dict[bytes, Answer],
         stage: StageReport,
+        kind: CallKind,
     ) -> None:
         store = self._store()
         spent = self._report.total.tokens
@@ -191,7 +195,7 @@ class Answerer:
         async def ask_all() -> bool:
             try:
                 async with self._models.asking(model) as ask:
-                    pump = Pump(ask, keep, model.limit, stage.counts, left)
+                    pump = Pump(_checked(ask, kind), keep, model.limit, stage.counts, left)
                     await pump.run(missing)
                     return pump.out_of_tokens
             finally:
@@ -246,6 +250,19 @@ class Answerer:
         finally:
             self._engine.drop(source)
         return name
+
+
+def _checked(ask: Ask, kind: CallKind) -> Ask:
+    """Asks, and takes an answer that does not fit its kind for a failure, so that it isn't kept."""
+    if not kind.typed:
+        return ask
+
+    async def checked(question: Question) -> Answer:
+        answer = await ask(question)
+        _, error = kind.value(Read([question]), [answer])
+        return replace(answer, output="", error=error) if error else answer
+
+    return checked
 
 
 NOT_ASKED = Answer(error="It was not asked.")

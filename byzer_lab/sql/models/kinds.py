@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import json_repair
@@ -42,12 +43,14 @@ class CallKind:
         value: The row's value, given what was read and the answers.
         arrow: Type of the values, where the argument is no array.
         cast: What turns the column ``value`` into the engine's type; empty: nothing.
+        typed: Not every text is an answer.
     """
 
     read: Callable[[Any], Read]
     value: Callable[[Read, Sequence[Answer]], Value]
     arrow: pa.DataType
     cast: str = ""
+    typed: bool = True
 
 
 def kind_of(call: Call, model: Model) -> CallKind:
@@ -58,9 +61,7 @@ def kind_of(call: Call, model: Model) -> CallKind:
     """
     held = bool(model.meta.get("structured_output"))
     if call.kind == "chat":
-        return CallKind(
-            read_requests, lambda read, answers: _chat(model, read, answers), pa.string()
-        )
+        return CallKind(read_requests, partial(_chat, model), pa.string(), typed=False)
     if call.kind == "embed":
         return CallKind(_reader(_embed), _value(json.loads), pa.list_(pa.float32()))
     if call.kind == "rerank":
