@@ -20,13 +20,15 @@ from byzer_lab import __version__
 from byzer_lab.cluster.launch import answers, has_ended
 from byzer_lab.cluster.runtime import read_runtime, runtime_path
 from byzer_lab.config import home
-from byzer_lab.errors import ByzerLabError, describe
+from byzer_lab.errors import ByzerLabError, ClusterError, describe
 from byzer_lab.secret_store import store_path
+from byzer_lab.web import bind
 
 LEAST_PYTHON = (3, 11)
 DISK_GB = 5
 MEMORY_GB = 2
 OPEN_FILES = 4096
+SERVE_PORT = 8000
 LIBRARIES = {
     "ray": "pip install 'ray>=2.55'",
     "jupyterlab": "pip install 'jupyterlab>=4.6,<5'",
@@ -128,6 +130,16 @@ def _files() -> Iterator[Finding]:
     yield Finding("files", "ok", f"nobody else reads the tokens and keys in {home()}")
 
 
+def _ports() -> Iterator[Finding]:
+    try:
+        bind("127.0.0.1", SERVE_PORT).close()
+    except ClusterError:
+        found = f"{SERVE_PORT}, the usual one of 'byzer-lab serve', is taken"
+        yield Finding("port", "note", found, "serve with --port of another one")
+    else:
+        yield Finding("port", "ok", f"{SERVE_PORT} is free for 'byzer-lab serve'")
+
+
 def _cluster() -> Iterator[Finding]:
     runtime = read_runtime()
     if runtime is None or has_ended(runtime):
@@ -159,6 +171,7 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "GPU": _gpu,
     "disk": _room,
     "files": _files,
+    "port": _ports,
     "environment": _environment,
     "cluster": _cluster,
 }

@@ -66,6 +66,7 @@ def test_doctor_on_this_machine() -> None:
     found = {one["check"]: one for one in json.loads(answer.output)}
     assert found["Python"]["state"] == found["ray"]["state"] == found["files"]["state"] == "ok"
     assert found["cluster"]["fix"] == "run 'byzer-lab up'"
+    assert "8000" in found["port"]["found"]
     assert all(one["fix"] for one in found.values() if one["state"] == "problem")
 
 
