@@ -96,6 +96,7 @@ def test_the_pretraining_script_of_the_readme() -> None:
     [
         ('set a="1";', "a", "1", {}),
         ("SET A = '1'", "A", "1", {}),
+        ("\ufeffset a='1'", "a", "1", {}),
         ("set a=1;", "a", "1", {}),
         ("set a=-1.5e3;", "a", "-1.5e3", {}),
         ("set a.b.c=true;", "a.b.c", "true", {}),

@@ -69,7 +69,7 @@ class Token:
         return self.kind is Kind.MARK and self.text == mark
 
 
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(r"[\s\ufeff]+")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 _BLOCK = re.compile(r"'''.*?'''", re.S)
 _STRINGS = {
