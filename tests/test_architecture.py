@@ -71,7 +71,7 @@ PLACES: dict[str, set[str]] = {
     "uvicorn": {"web"},
     "starlette": {"web", "gateway", "workers"},
     "httpx": {
-        *("client", "cluster", "engines", "gateway", "jupyter", "providers"),
+        *("client", "engines", "gateway", "jupyter", "providers"),
         *("worker_calls", "worker_client"),
     },
     "prometheus_client": {"gateway"},
