@@ -154,7 +154,8 @@ def _request(
 ) -> GenerateRequest:
     given = {option.name: options[option.name] for option in SAMPLING}
     given["stop"] = [text.replace(r"\n", "\n").replace(r"\t", "\t") for text in given["stop"]]
-    chosen = {name: value for name, value in given.items() if value != []}  # [] is an option left out
+    # an empty list is an option that was left out
+    chosen = {name: value for name, value in given.items() if value != []}
     sampling = read_sampling(chosen)
     fields: dict[str, Any] = {
         "request_id": secrets.token_hex(8),
