@@ -29,6 +29,7 @@ BENCHMARKS = {
     "sandbox": "a function that the model wrote, in the warm sandbox",
     "sql": "calls of a model in a query, against functions that the database calls",
     "typed_answers": "answers that fit a class, beside instructor and outlines",
+    "structured_engine": "answers held to a JSON schema against free ones",
     "vllm_streams": "64 streams through a deployment against vLLM in process",
 }
 

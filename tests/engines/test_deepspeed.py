@@ -20,6 +20,7 @@ from byzer_lab.engines.deepspeed import DeepSpeedEngine
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
 from byzer_lab.types import Message, TemplateRequest, TokenizeRequest
 from tests.engines.conftest import CONTEXT, answer, ask
+from tests.engines.test_structured import check, text_of
 from tests.support.ranks import alive, load_ranks, process_ids
 
 ROWS = 4
@@ -277,3 +278,32 @@ def test_wrong_parameters_are_refused_without_loading(
 def group(engine: DeepSpeedEngine) -> Any:
     assert engine._loaded is not None
     return engine._loaded.group
+
+
+async def test_answers_are_held_to_schemas(engine: DeepSpeedEngine) -> None:
+    assert engine.meta()["structured_output"] == "constrained"
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 12},
+            "age": {"type": "integer", "minimum": 0, "maximum": 120},
+            "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 3},
+        },
+        "required": ["name", "age", "tags"],
+    }
+    free = ask("the quick brown", max_tokens=20, temperature=0, ignore_eos=True)
+    alone, _ = await text_of(engine, free)
+    requests = [free]
+    for seed in range(6):
+        requests.append(ask("the quick brown", max_tokens=150, temperature=1.0, seed=seed))
+        requests[-1].response_schema = schema
+    answers = await asyncio.gather(*(text_of(engine, one) for one in requests))
+    assert answers[0][0] == alone
+    for text, last in answers[1:]:
+        assert last.finish_reason == "stop"
+        check(schema, text)
+    assert len({text for text, _ in answers}) == len(answers)
+    refused = ask("hello")
+    refused.response_schema = {"not": {}}
+    with pytest.raises(InvalidRequestError, match="'not'"):
+        await text_of(engine, refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from byzer_lab.types import (
     TokenizeRequest,
 )
 from tests.engines.conftest import answer, ask, load_engine
+from tests.engines.test_structured import check, held, text_of
+from tests.engines.test_structured_tools import calling, calls_of
+from tests.support.random_schemas import random_schema, refused_schema
 
 CONCURRENCY = 24
 QUESTIONS = [
@@ -378,3 +382,31 @@ async def test_defaults_of_the_model_are_kept(engine: VLLMEngine) -> None:
     texts = {await said(engine, ask([Message("user", "hello")])) for _ in range(3)}
     assert len(texts) == 1
     assert plain.temperature is None
+
+
+async def test_answers_are_held_to_schemas(engine: VLLMEngine) -> None:
+    assert engine.meta()["structured_output"] == "constrained"
+    schemas = [random_schema(seed, level) for level in (1, 3, 5) for seed in range(6)]
+    requests = [held(schema, temperature=1.0, seed=number) for number, schema in enumerate(schemas)]
+    complete = 0
+    for schema, (text, last) in zip(
+        schemas, await asyncio.gather(*(text_of(engine, one) for one in requests)), strict=True
+    ):
+        if last.finish_reason == "stop":
+            check(schema, text)
+            complete += 1
+    assert complete >= len(schemas) // 2
+    schema, word = refused_schema(1, 2)
+    with pytest.raises(InvalidRequestError, match=re.escape(word)):
+        await text_of(engine, held(schema))
+
+
+async def test_tools_are_called(engine: VLLMEngine) -> None:
+    assert engine.meta()["support_tools"] is True
+    call = ("compute_date_range", {"count": 3, "unit": "month"})
+    assert await calls_of(engine, calling("最近三个月趋势")) == ("", [call], "tool_calls")
+    text, calls, finish = await calls_of(engine, calling("你吃饭了么？"))
+    assert "人工智能" in text
+    assert (calls, finish) == ([], "stop")
+    named = await calls_of(engine, calling("hello", tool_choice="compute_now"))
+    assert named == ("", [("compute_now", {})], "tool_calls")
