@@ -317,7 +317,7 @@ async def test_what_can_not_be_asked_is_refused(engine: VLLMEngine) -> None:
         await said(engine, GenerateRequest("empty", prompt=""))
     with pytest.raises(ContextLengthError, match="window of 2048"):
         await said(engine, question("hello", max_tokens=2048))
-    with pytest.raises(ContextLengthError, match="window is 2048"):
+    with pytest.raises(ContextLengthError, match="window of 2048 must hold the answer too"):
         await said(engine, question("hello " * 3000))
     limited = question("hello")
     limited.max_input_tokens = 3
