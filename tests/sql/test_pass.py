@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from byzer_lab.errors import ProviderAuthenticationError, QueueFullError
+from byzer_lab.errors import InvalidRequestError, ProviderAuthenticationError, QueueFullError
 from byzer_lab.sql.models.answering import OverBudgetError
 from byzer_lab.sql.models.questions import Question
 from byzer_lab.sql.models.store import Answer
@@ -54,6 +54,10 @@ def test_failed_rows_are_values_and_only_they_are_asked_again(
     again = lab.run("!retry failed made;")
     assert all(row["a"] == row["u"].upper() and row["e"] is None for row in again)
     assert models.calls == 110
+    total = lab.report.total  # of this cell
+    assert (total.ok, total.cached) == (10, 90)
+    with pytest.raises(InvalidRequestError, match="calls no model"):
+        lab.run("select 1 as a as plain; !retry failed plain;")
     assert max(models.finished.values()) == 1
 
 

@@ -125,19 +125,6 @@ def answers(session: SqlSession, arguments: Arguments) -> pa.Table:
     raise InvalidRequestError("!answers is written: !answers, or !answers forget [MODEL].")
 
 
-def retry(session: SqlSession, arguments: Arguments) -> None:
-    """``!retry failed t``: makes a table again; only what failed is asked."""
-    if len(arguments.plain) != 2 or arguments.plain[0] != "failed":
-        raise InvalidRequestError("!retry is written: !retry failed TABLE.")
-    name = arguments.plain[1]
-    session.tables.find(name)
-    again = session.remake.get(name.lower())
-    if again is None:
-        raise InvalidRequestError(f"{name!r} calls no model, so nothing of it can have failed.")
-    again()
-    session.last = name
-
-
 BUILTINS: dict[str, Builtin] = {
     "show": show,
     "desc": desc,
@@ -149,7 +136,6 @@ BUILTINS: dict[str, Builtin] = {
     "tableRepartition": repartition,
     "emptyTable": empty_table,
     "answers": answers,
-    "retry": retry,
 }
 REFUSED = {
     "hdfs": "files lie on this machine: use the notebook's own commands",
@@ -168,7 +154,7 @@ def unknown(name: str) -> InvalidRequestError:
     """The refusal of a command that is not there."""
     if name in REFUSED:
         return InvalidRequestError(f"!{name} is not supported; {REFUSED[name]}.")
-    known = [*BUILTINS, *CHECKS, "byzerllm", "runScript", "if"]
+    known = [*BUILTINS, *CHECKS, "byzerllm", "retry", "runScript", "if"]
     close = get_close_matches(name, known, n=1)
     hint = (
         f"did you mean !{close[0]}?" if close else "a variable whose text is a script is one too."

@@ -53,14 +53,9 @@ class Queries:
         needs = tables.resolve(query)
         translated = self.translate(query)
         made = tables.fresh(name)
-        functions = self.session.lifted()
-        called = functions.has(translated)
-
-        def make(made: str) -> None:
-            self._make(made, translated.copy())
-
+        called = self.session.lifted().has(translated)
         if called:
-            make(made)
+            self._make(made, translated.copy())
         elif _is_volatile(translated):
             self._plan(f"{name}: kept, because it would not give the same rows twice")
             self.session.engine.create(made, sql(translated))
@@ -72,12 +67,22 @@ class Queries:
         self.session.last = name
         self.session.remake.pop(name.lower(), None)
         if called:
-            self.session.remake[name.lower()] = lambda: self._again(name, make, needs)
+            self.session.remake[name.lower()] = (translated, needs)
 
-    def _again(self, name: str, make: Callable[[str], None], needs: set[str]) -> None:
+    def again(self, name: str) -> None:
+        """Make a table that holds answers again: what failed is asked, what is known is not.
+
+        Raises:
+            InvalidRequestError: There is no such table, or no answers are in it.
+        """
+        self.session.tables.find(name)
+        if name.lower() not in self.session.remake:
+            raise InvalidRequestError(f"{name!r} calls no model, so nothing of it can have failed.")
+        query, needs = self.session.remake[name.lower()]
         made = self.session.tables.fresh(name)
-        make(made)
+        self._make(made, query.copy())
         self.session.tables.put(name, made, needs)
+        self.session.last = name
 
     def _make(self, made: str, query: exp.Query) -> None:
         engine, tables = self.session.engine, self.session.tables

@@ -317,6 +317,11 @@ class Runner:
             self._show(byzerllm(self.session, filled.plain))
         elif name in checks.CHECKS:
             self.way.say(checks.check(self._queries, name, filled.plain))
+        elif name == "retry":
+            if len(filled.plain) != 2 or filled.plain[0] != "failed":
+                raise InvalidRequestError("!retry is written: !retry failed TABLE.")
+            self._queries.again(filled.plain[1])
+            self._made(self.session.last)
         elif name == "runScript":
             self._run_script(filled.plain)
         elif name in builtin.BUILTINS:

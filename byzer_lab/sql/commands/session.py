@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlglot import exp
+
 from byzer_lab.client.session import existing_session
 from byzer_lab.errors import ByzerLabError
 from byzer_lab.sql.commands.tables import Tables
@@ -34,7 +36,7 @@ class SqlSession:
         models: Who answers.
         setup: What ``!byzerllm setup`` set.
         connections: What ``connect`` named: a SQLite file, or the engine's name of a database.
-        remake: Of each table that holds answers, what makes it again.
+        remake: Of each table that holds answers its query, and the tables that it reads.
         last: Name of the last table.
         allow_shell: As given.
     """
@@ -55,7 +57,7 @@ class SqlSession:
         }
         self.setup: dict[str, str] = {}
         self.connections: dict[str, Path | str] = {}
-        self.remake: dict[str, Callable[[], None]] = {}
+        self.remake: dict[str, tuple[exp.Query, set[str]]] = {}
         self.last = ""
         self.allow_shell = allow_shell
         self._store = store
