@@ -37,6 +37,7 @@ class SqlProgress:
             target=context.run, args=(self._watch,), name="byzer-lab sql progress", daemon=True
         )
         self._began: dict[int, float] = {}
+        self._started = time.monotonic()
 
     def __enter__(self) -> SqlProgress:
         self._thread.start()
@@ -55,7 +56,7 @@ class SqlProgress:
         """The script ended."""
         if text and (self._report.stages or self._line is not None):
             line = self._line or StateLine(self._shell, "llm_sql")
-            line.end(state, f"{text} · {line.seconds:.1f} s" if self._line else text)
+            line.end(state, f"{text} · {time.monotonic() - self._started:.1f} s")
 
     def _watch(self) -> None:
         while not self._stop.wait(TICK_S):
