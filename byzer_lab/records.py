@@ -21,7 +21,7 @@ _RESOURCE = re.compile(r"(?!(CPU|GPU|memory|object_store_memory)$)(?!node:)[^\s:
 DeploymentState = Literal["queued", "starting", "loading", "ready", "failed", "draining"]
 WorkerState = Literal["queued", "starting", "loading", "ready", "draining"]
 OperationState = Literal["running", "succeeded", "failed", "cancelled"]
-LoadBalance = Literal["lru", "round_robin", "least_loaded"]
+LoadBalance = Literal["lru", "round_robin", "least_loaded", "prefix"]
 
 
 class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

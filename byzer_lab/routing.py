@@ -1,15 +1,17 @@
 """Which worker gets the next request.
 
 ``lru`` (the default) takes the worker that this client left alone for longest, ``least_loaded`` the
-one with the fewest requests, ``round_robin`` one after another. The first two pass over a worker
-whose slots are all taken while another one has a slot free: the worker says so itself, so that it
-holds for any number of clients. ``round_robin`` never looks at the load, and so is exact: of n
-requests of one client, each of w workers gets n/w, rounded up or down.
+one with the fewest requests, ``prefix`` the one that prompts with the same beginning went to, whose
+engine may still have computed it, ``round_robin`` one after another. All but the last pass over a
+worker whose slots are all taken while another one has a slot free: the worker says so itself, so
+that it holds for any number of clients. ``round_robin`` never looks at the load, and so is exact:
+of n requests of one client, each of w workers gets n/w, rounded up or down.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import threading
 import time
@@ -19,10 +21,13 @@ from dataclasses import dataclass
 
 from byzer_lab.errors import InvalidRequestError, NotReadyError, QueueFullError
 from byzer_lab.records import Endpoint, Route
-from byzer_lab.types import Sampling
+from byzer_lab.types import GenerateRequest, Sampling
 
 ROUTE_AGE_S = 1.0
 """A list of workers older than this is asked for again before it is used."""
+
+PREFIX_LENGTH = 1024
+"""Characters of a prompt whose beginning is compared; further turns of a conversation keep it."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,23 @@ class Attempts:
         busy: Of each worker that was not to let the request wait, how many requests it has.
         full: Ids of workers whose queue had no place, and what they said.
         pin: Number of the only worker that may answer; ``None`` for any.
+        prefix: The beginning of the prompt, where there is one.
     """
 
-    def __init__(self, pin: int | None = None) -> None:
+    def __init__(self, pin: int | None = None, prefix: str = "") -> None:
         self.failed: set[str] = set()
         self.busy: dict[str, int] = {}
         self.full: dict[str, QueueFullError] = {}
         self.pin = pin
+        self.prefix = prefix
+
+
+def prefix_of(request: GenerateRequest) -> str:
+    """The beginning of what a model is asked, for ``prefix``."""
+    if request.prompt is not None:
+        return request.prompt[:PREFIX_LENGTH]
+    turns = (f"{one.role}\n{one.text}\n" for one in request.messages or ())
+    return "".join(turns)[:PREFIX_LENGTH]
 
 
 class Router:
@@ -154,6 +169,8 @@ class Router:
         untried = [one for one in candidates if one.worker not in attempts.busy]
         if not untried:  # all are busy: wait where the fewest do
             return min(candidates, key=lambda one: attempts.busy[one.worker]), True
+        if route.load_balance == "prefix" and attempts.prefix:
+            return max(untried, key=lambda one: _affinity(one, attempts.prefix)), False
         least_loaded = route.load_balance == "least_loaded"
         return min(untried, key=self._load if least_loaded else self._use), False
 
@@ -165,6 +182,12 @@ class Router:
         """Its requests, as it told last and as this client knows; of two alike, the use decides."""
         requests = max(endpoint.busy, self._running[endpoint.worker])
         return requests, self._used.get(endpoint.worker, 0.0)
+
+
+def _affinity(endpoint: Endpoint, prefix: str) -> bytes:
+    """Of all workers the same one has the greatest for a prefix; when one is lost or added, only
+    its own prefixes move (rendezvous hashing, Thaler and Ravishankar 1998)."""
+    return hashlib.blake2b(f"{endpoint.index}\n{prefix}".encode(), digest_size=8).digest()
 
 
 def _pinned(route: Route, candidates: list[Endpoint], pin: int) -> Endpoint:

@@ -10,7 +10,8 @@ import pytest
 
 from byzer_lab.errors import InvalidRequestError, NotReadyError, QueueFullError
 from byzer_lab.records import Endpoint, Route
-from byzer_lab.routing import Attempts, Router
+from byzer_lab.routing import Attempts, Router, prefix_of
+from byzer_lab.types import GenerateRequest, Message
 
 
 def router(state: str, busy: list[int], **route: Any) -> Router:
@@ -46,6 +47,29 @@ def test_round_robin_is_exact_and_lets_requests_wait() -> None:
     choices = [by.pick("fast", Attempts()) for _ in range(40)]
     assert set(Counter(choice.endpoint.worker for choice in choices).values()) == {10}
     assert all(choice.may_wait for choice in choices)
+
+
+def test_the_same_beginning_goes_to_the_same_worker() -> None:
+    def worker(text: str, workers: int, *, busy: str = "") -> str:
+        by = router("ready", [0] * workers, load_balance="prefix")
+        attempts = Attempts(prefix=prefix_of(GenerateRequest("r", prompt=text)))
+        attempts.busy = {busy: 1} if busy else {}
+        return by.pick("fast", attempts).endpoint.worker
+
+    texts = [f"question {number}" for number in range(300)]
+    before = {text: worker(text, 4) for text in texts}
+    assert before == {text: worker(text, 4) for text in texts}  # of another client too
+    assert all(50 < count < 100 for count in Counter(before.values()).values())
+    fewer = {text: worker(text, 3) for text in texts}
+    assert all(fewer[text] == one for text, one in before.items() if one != "w3")
+    assert worker(texts[0], 4, busy=before[texts[0]]) != before[texts[0]]
+
+
+def test_a_conversation_keeps_its_beginning() -> None:
+    turns = [Message(role="system", content="x" * 2000), Message(role="user", content="one")]
+    more = [*turns, Message(role="assistant", content="1"), Message(role="user", content="two")]
+    first, second = (prefix_of(GenerateRequest("r", messages=one)) for one in (turns, more))
+    assert first == second != ""
 
 
 def test_the_least_loaded_worker_is_next() -> None:

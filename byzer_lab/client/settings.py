@@ -142,8 +142,8 @@ class Settings(Client):
         return self._set("backend", backend)
 
     def setup_load_balance_way(self, way: str) -> Self:
-        """How requests are spread over the workers: ``lru`` (default), ``round_robin`` or
-        ``least_loaded``; see :mod:`byzer_lab.routing`."""
+        """How requests are spread over the workers: ``lru`` (default), ``round_robin``,
+        ``least_loaded`` or ``prefix``; see :mod:`byzer_lab.routing`."""
         return self._set("load_balance", way)
 
     def setup_autoscaling(
