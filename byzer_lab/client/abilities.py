@@ -16,7 +16,7 @@ from byzer_lab.client.hooks import Hooks
 from byzer_lab.client.pieces import Pieces
 from byzer_lab.client.templates import RoleMapping
 from byzer_lab.client.tools.rounds import ToolQuestion, calls_text
-from byzer_lab.client.tools.tool import choice_of, local_tools
+from byzer_lab.client.tools.tool import choice_of, listed, local_tools
 from byzer_lab.client.typed.asking import TypedQuestion
 from byzer_lab.client.typed.kinds import kind_of
 from byzer_lab.client.typed.schemas import REFUSALS, Schema
@@ -157,9 +157,13 @@ class Abilities(Asking, Hooks):
         func_params: Mapping[str, Any] | None,
         parallel: bool,
     ) -> ToolQuestion:
+        given = listed(tools or ())
         if tool_choice is not None and not isinstance(tool_choice, str | Mapping):
-            tools = [*tools] if tool_choice in tools else [*tools, tool_choice]
-        given = list(tools)
+            given += [] if tool_choice in given else [tool_choice]
+        if func_params is not None and not isinstance(func_params, Mapping):
+            raise InvalidRequestError(
+                f"func_params is {func_params!r}; it is a dict of arguments of the tools."
+            )
         read = local_tools(given, func_params)
         choice = choice_of(tool_choice, read)
         meta = self._record(call.model).meta

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from byzer_lab.client.formats import (
     function_calling_format,
@@ -19,6 +20,13 @@ from byzer_lab.errors import InvalidRequestError
 Format = Callable[..., str]
 SYSTEM = "sys_"
 """Of formats that go before the others while ``enable_default_sys_message`` is on."""
+
+
+REST = (
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
 
 
 class Hooks(Settings):
@@ -108,7 +116,8 @@ class Hooks(Settings):
         """What was set up; ``None`` where the default holds."""
         formats = self._of(model).formats
         own = formats.get(f"{SYSTEM}{name}") if system else None
-        return own or formats.get(name)
+        hook = own or formats.get(name)
+        return None if hook is None else _checked(hook)
 
     def _response_class_text(self, model: str, system: bool) -> Format:
         return self._hooked(model, "response_class", system) or (
@@ -120,9 +129,9 @@ class Hooks(Settings):
         hook = self._hooked(model, "response_class_after_chat", system)
         if hook is None:
             return lambda _, cls: response_class_format_after_chat(cls, self._language)
-        if len(inspect.signature(hook).parameters) > 1:
-            return hook
-        return lambda _, cls: hook(cls)
+        parameters = inspect.signature(hook).parameters.values()
+        needed = [one for one in parameters if one.default is one.empty and one.kind not in REST]
+        return hook if len(needed) > 1 else lambda _, cls: hook(cls)
 
     def _impl_func_text(self, model: str, system: bool) -> Format:
         """Takes the question, the function and its return class."""
@@ -137,3 +146,19 @@ class Hooks(Settings):
                 prompt, tools, choice, self._language
             )
         )
+
+
+def _checked(hook: Format) -> Format:
+    """A format whose result is known to be a text."""
+
+    @functools.wraps(hook)
+    def write(*args: Any) -> str:
+        text = hook(*args)
+        if not isinstance(text, str):
+            raise InvalidRequestError(
+                f"The format function {getattr(hook, '__name__', hook)} returned {text!r}; it must "
+                "return the text that the model gets."
+            )
+        return text
+
+    return write

@@ -90,7 +90,7 @@ async def test_24_requests_of_all_kinds_at_once_are_all_answered(llama: Transfor
             assert last.usage.output_tokens == limit
         if one.sampling.ignore_eos:
             assert last.finish_reason == "length"
-        assert not any(stop in text for stop in one.sampling.stop)
+        assert not any(stop in text for stop in one.sampling.stop or ())
     await until(lambda: free_tokens(llama) == 1)
 
 

@@ -41,7 +41,7 @@ def test_every_spelling_of_the_seed_is_read(name: str, value: Any, read: str) ->
 def test_what_is_no_format_is_refused_when_the_engine_is_made() -> None:
     with pytest.raises(InvalidRequestError, match="quantization is '3'; it must be one of 4, 8"):
         read_infer_params({"quatization": 3})
-    with pytest.raises(InvalidRequestError, match="quantization is given twice"):
+    with pytest.raises(InvalidRequestError, match="quatization is given twice"):
         read_infer_params({"quatization": 4, "quantization": 4})
 
 

@@ -54,12 +54,15 @@ class Outcome:
 
 
 def as_text(value: Any) -> str:
-    """A tool's result for a model: a text as it is, else JSON."""
+    """A tool's result for a model: a text as it is, else JSON, else as Python shows it."""
     if isinstance(value, str):
         return value
-    from pydantic_core import to_json
+    from pydantic_core import PydanticSerializationError, to_json
 
-    return to_json(value, fallback=str).decode()
+    try:
+        return to_json(value, fallback=str).decode()
+    except PydanticSerializationError:  # bytes that are no text, a list inside of itself
+        return repr(value)
 
 
 def run_calls(calls: Sequence[ToolCall], tools: Sequence[LocalTool]) -> list[Outcome]:

@@ -11,7 +11,8 @@ import inspect
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from byzer_lab.client.typed.dicts import readable
 from byzer_lab.client.typed.kinds import UnfitError, faults
@@ -178,6 +179,7 @@ def _docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
 def _field(parameter: inspect.Parameter, hint: Any, described: str) -> tuple[Any, Any]:
     """The model's field of a parameter."""
     import pydantic
+    from pydantic.fields import FieldInfo
 
     notes: list[Any] = []
     if get_origin(hint) is Annotated:
@@ -194,6 +196,13 @@ def _field(parameter: inspect.Parameter, hint: Any, described: str) -> tuple[Any
     kept = _kept(notes) if parameter.kind is not REST else []
     if "enum" in extra:
         kept.append(pydantic.AfterValidator(_one_of(list(extra["enum"]))))
+    if default is None and hint is not Any and NoneType not in get_args(hint):
+        # "city: str = None": the model is told the default, and may write it
+        checks = [note for note in kept if not isinstance(note, FieldInfo)]
+        kept = [note for note in kept if isinstance(note, FieldInfo)]
+        hint = Union[Annotated[hint, *checks] if checks else hint, None]  # noqa: UP007
+        if "enum" in extra:
+            extra["enum"] = [*extra["enum"], None]
     more: dict[str, Any] = {"json_schema_extra": extra} if extra else {}
     if description and not _says(kept):
         more["description"] = description

@@ -6,10 +6,11 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
-from byzer_lab.client.tools.signature import Signature
+from byzer_lab.client.tools.signature import NAMED, Signature
 from byzer_lab.client.typed.kinds import SchemaKind, UnfitError, kind_of
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import Tool
@@ -67,6 +68,19 @@ def local_tool(given: Any, func_params: Mapping[str, Any] | None = None) -> Loca
     )
 
 
+def listed(tools: Any) -> list[Any]:
+    """What was passed as ``tools``, as a list.
+
+    Raises:
+        InvalidRequestError: It is a single tool, or nothing that tools can be in.
+    """
+    if isinstance(tools, str | Mapping | Tool) or not isinstance(tools, Iterable):
+        raise InvalidRequestError(
+            f"tools is {tools!r}; it must be a list of functions, pydantic models or JSON schemas."
+        )
+    return list(tools)
+
+
 def local_tools(
     given: Sequence[Any], func_params: Mapping[str, Any] | None = None
 ) -> list[LocalTool]:
@@ -75,14 +89,33 @@ def local_tools(
     Raises:
         InvalidRequestError: Also where two have the same name.
     """
-    if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
-        raise InvalidRequestError("tools is a list of functions, pydantic models or JSON schemas.")
     tools = [local_tool(one, func_params) for one in given]
+    _check_params(given, func_params)
     names = [one.tool.name for one in tools]
     for name in names:
         if names.count(name) > 1:
             raise InvalidRequestError(f"Two tools are named {name!r}; rename one.")
     return tools
+
+
+def _check_params(given: Sequence[Any], func_params: Mapping[str, Any] | None) -> None:
+    """Refuse what no function takes, most likely a slip of the pen."""
+    if not func_params:
+        return
+    known: set[str] = set()
+    for one in given:
+        if callable(one) and not isinstance(one, type):
+            parameters = inspect.signature(one).parameters.values()
+            if any(parameter.kind is NAMED for parameter in parameters):
+                return
+            known |= {parameter.name for parameter in parameters}
+    for name in func_params:
+        if name not in known:
+            close = get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "."
+            raise InvalidRequestError(
+                f"func_params has {name!r}, which is no parameter of the tools{hint}"
+            )
 
 
 def _of_function(function: Callable[..., Any], func_params: Mapping[str, Any]) -> LocalTool:
@@ -148,7 +181,7 @@ def _of_schema(given: str | Mapping[str, Any] | Tool) -> LocalTool:
     if parameters is None:
         is_schema = "properties" in schema or schema.get("type") == "object"
         parameters = dict(schema) if is_schema else {"type": "object", "properties": {}}
-    kind = SchemaKind(parameters)
+    kind = SchemaKind(parameters, "The schema of a tool's parameters")
     tool = Tool(
         str(schema.get("name") or schema["title"]),
         str(schema.get("description") or ""),
@@ -182,7 +215,8 @@ def choice_of(tool_choice: Any, tools: list[LocalTool]) -> str:
             return one.tool.name
     if isinstance(tool_choice, Mapping):
         function = tool_choice.get("function", tool_choice)
-        tool_choice = function.get("name", function.get("type"))
+        if isinstance(function, Mapping):
+            tool_choice = function.get("name", function.get("type"))
     if isinstance(tool_choice, str) and tool_choice in (*CHOICES, *names):
         return tool_choice
     raise InvalidRequestError(

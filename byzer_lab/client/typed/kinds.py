@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from byzer_lab.client.typed.dicts import readable
-from byzer_lab.errors import InvalidRequestError
+from byzer_lab.errors import InvalidRequestError, describe
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -43,7 +43,11 @@ class AnswerKind(Protocol):
         """
 
     def partial(self, data: Any) -> Any:
-        """What of an answer that is still coming can be shown."""
+        """What of an answer that is still coming can be shown.
+
+        Raises:
+            UnfitError: Nothing yet.
+        """
 
 
 def kind_of(asked: Any) -> AnswerKind:
@@ -69,6 +73,11 @@ class ClassKind:
 
         self.asked = asked
         self.name = asked.__name__ if inspect.isclass(asked) else _type_name(asked)
+        if inspect.isroutine(asked):
+            raise InvalidRequestError(
+                f"response_class is the function {asked.__name__}; functions are passed as tools, and "
+                "response_class is a class, a type or a JSON schema."
+            )
         if isinstance(asked, pydantic.BaseModel):
             raise InvalidRequestError(
                 f"response_class is an instance of {type(asked).__name__}; pass the class itself."
@@ -96,6 +105,8 @@ class ClassKind:
             return self._adapter.validate_json(json.dumps(data))
         except pydantic.ValidationError as error:
             raise UnfitError(faults(error)) from error
+        except Exception as error:  # the class's own checks may raise whatever they like
+            raise UnfitError(f"{self.name} refused it with {describe(error)}") from error
 
     def partial(self, data: Any) -> Any:
         """An instance whose missing fields are ``None``; of what is no model, plain data."""
@@ -103,9 +114,14 @@ class ClassKind:
 
 
 class SchemaKind:
-    """A JSON schema; the value is plain data."""
+    """A JSON schema; the value is plain data.
 
-    def __init__(self, asked: str | Mapping[str, Any]) -> None:
+    Args:
+        asked: The schema, or its text.
+        what: It is, for messages.
+    """
+
+    def __init__(self, asked: str | Mapping[str, Any], what: str = "response_class") -> None:
         import jsonschema  # type: ignore[import-untyped]
         from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 
@@ -116,15 +132,13 @@ class SchemaKind:
                 schema = json.loads(asked)
             except ValueError as error:
                 raise InvalidRequestError(
-                    f"response_class is a text that is no JSON schema ({error}); pass a class, or "
-                    "a schema as JSON."
+                    f"{what} is a text that is no JSON schema ({error}); pass a class, or a "
+                    "schema as JSON."
                 ) from error
         if not isinstance(schema, Mapping):
-            raise InvalidRequestError(
-                f"response_class is {schema!r} as JSON; a JSON schema is an object."
-            )
+            raise InvalidRequestError(f"{what} is {schema!r} as JSON; a JSON schema is an object.")
         self.schema = dict(schema)
-        self.name = str(schema.get("title") or "the schema")
+        self.name = str(schema.get("title") or "JSON of the schema")
         validator: Any = jsonschema.validators.validator_for(
             self.schema, default=jsonschema.Draft202012Validator
         )
@@ -132,7 +146,7 @@ class SchemaKind:
             validator.check_schema(self.schema)
         except jsonschema.SchemaError as error:
             raise InvalidRequestError(
-                f"response_class is no JSON schema: {error.json_path}: {_first_line(error)}."
+                f"{what} is no JSON schema: {error.json_path}: {_first_line(error)}."
             ) from error
         # with the registry of the standard's own schemas alone nothing is fetched from elsewhere
         self._validator = validator(
@@ -153,6 +167,10 @@ class SchemaKind:
             raise InvalidRequestError(
                 f"The schema refers to {error.ref!r}, which is not in it; nothing is fetched from "
                 "elsewhere."
+            ) from error
+        except RecursionError as error:
+            raise UnfitError(
+                "It is nested too deeply, or the schema refers to itself without end"
             ) from error
         if errors:
             told = [f"{error.json_path}: {error.message}" for error in errors]
@@ -189,7 +207,10 @@ def _partial(asked: Any, data: Any) -> Any:
         if key in data:
             present.add(name)
         fields[name] = _partial(field.annotation, data[key]) if key in data else None
-    return asked.model_construct(_fields_set=present, **fields)
+    try:
+        return asked.model_construct(_fields_set=present, **fields)
+    except Exception as error:  # its model_post_init doesn't take what is missing yet
+        raise UnfitError(f"{asked.__name__} refused it with {describe(error)}") from error
 
 
 def faults(error: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +46,8 @@ class Growing:
         if data is NOTHING or data == self._shown:
             return
         self._shown = data
-        yield StreamItem(self._question.kind.partial(data), meta)
+        with contextlib.suppress(UnfitError):
+            yield StreamItem(self._question.kind.partial(data), meta)
 
 
 def _readable(text: str) -> Any:

@@ -130,7 +130,7 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
 
     async def close(self) -> None:
         """End the model's thread, fail what is running, and free the memory."""
-        runner, self._runner, self._loaded = self._runner, None, None
+        runner, self._runner, self._loaded, self._structure = self._runner, None, None, None
         if runner is not None:
             await asyncio.to_thread(runner.close)
 

@@ -155,7 +155,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
 
     async def close(self) -> None:
         """Fail what is running and end vLLM's processes."""
-        self._loaded = None
+        self._loaded = self._structure = None
         await asyncio.to_thread(self._free)
 
     def _free(self) -> None:
