@@ -167,10 +167,10 @@ def test_bad_settings_are_one_sentence(llm: ByzerLLM) -> None:
     with pytest.raises(InvalidRequestError, match="wants 99 GPUs, but the cluster's nodes have"):
         llm.setup_gpus_per_worker(99).deploy(udf_name="x")
     llm.setup_reset()
-    with pytest.raises(InvalidRequestError, match="workers is 0; it must be from 1"):
+    with pytest.raises(InvalidRequestError, match="workers is 0; it must be a whole number from 1"):
         llm.setup_num_workers(0).deploy(udf_name="x")
     llm.setup_reset()
-    with pytest.raises(InvalidRequestError, match="Expected `int`, got `str`.*workers"):
+    with pytest.raises(InvalidRequestError, match="workers is .*; it must be a whole number"):
         llm.setup_num_workers("two").deploy(udf_name="x")  # type: ignore[arg-type]
 
 
