@@ -246,7 +246,7 @@ def test_a_model_and_schemas_as_tools() -> None:
         (["{}"], "has no name"),
         ([3], "3 is no tool"),
         ([Colour], "Colour is no tool; its arguments are no object"),
-        ("tools", "tools is a list"),
+        ("tools", "it must be a list"),
         ([{"name": "auto"}], "A tool is named 'auto'"),
         ([{"name": "a", "parameters": {"type": "strin"}}], "no JSON schema"),
     ],

@@ -188,7 +188,7 @@ def test_a_key_named_value_stays() -> None:
         ({"type": "strin"}, "response_class is no JSON schema: "),
         (Point(1, 2), "can't be asked for"),
         (Address(city="x"), "response_class is an instance of Address; pass the class"),
-        (print, "can't be asked for"),
+        (print, "is the function print"),
         (object(), "can't be asked for"),
         (list["Nowhere"], "can't be asked for"),  # type: ignore[name-defined]  # noqa: F821
     ],

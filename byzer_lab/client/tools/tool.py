@@ -89,7 +89,7 @@ def local_tools(
     Raises:
         InvalidRequestError: Also where two have the same name.
     """
-    tools = [local_tool(one, func_params) for one in given]
+    tools = [local_tool(one, func_params) for one in listed(given)]
     _check_params(given, func_params)
     names = [one.tool.name for one in tools]
     for name in names:

@@ -75,8 +75,8 @@ class ClassKind:
         self.name = asked.__name__ if inspect.isclass(asked) else _type_name(asked)
         if inspect.isroutine(asked):
             raise InvalidRequestError(
-                f"response_class is the function {asked.__name__}; functions are passed as tools, and "
-                "response_class is a class, a type or a JSON schema."
+                f"response_class is the function {asked.__name__}; functions are passed as tools, "
+                "and response_class is a class, a type or a JSON schema."
             )
         if isinstance(asked, pydantic.BaseModel):
             raise InvalidRequestError(
