@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from byzer_lab.client.prompts.decorators import Decorator, prompt
+from byzer_lab.client.prompts.function import checked_options
 from byzer_lab.client.prompts.rendering import Render
 from byzer_lab.client.settings import Settings
+from byzer_lab.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from byzer_lab.client.byzer_llm import ByzerLLM
@@ -30,5 +32,10 @@ class PromptCalls(Settings):
             model: Name of the deployment; default: the default model.
             render, check_result, options: As there.
         """
-        settings = {**(options or {}), **({"model": model} if model else {})}
+        if model is not None and not isinstance(model, str):
+            raise InvalidRequestError(
+                f"model is {model!r}; it must be the name of a deployment. The decorator stands "
+                "with parentheses: @llm.prompt()."
+            )
+        settings = {**checked_options(options or {}), **({"model": model} if model else {})}
         return prompt(cast("ByzerLLM", self), render, check_result, settings)

@@ -559,3 +559,28 @@ def test_response_that_fails_is_none(capsys: pytest.CaptureFixture[str]) -> None
         @llm.response()
         def two(a: str, b: str) -> Time:  # type: ignore[empty-body]
             """Two."""
+
+
+class Level(enum.Enum):
+    """A level."""
+
+    LOW = 1
+
+
+@dataclasses.dataclass
+class Reading:
+    """A level at a time."""
+
+    level: Level
+    at: Time
+
+
+def test_code_in_this_process_may_use_the_callers_classes_too() -> None:
+    code = "def read():\n    return Reading(level=Level.LOW, at=Time(time='2024-01-28'))"
+    llm = ScriptedLLM(f"```python\n{code}\n```")
+
+    @llm.impl(unsafe=True, max_retries=0)
+    def read() -> Reading:
+        """Read the level."""
+
+    assert read() == Reading(Level.LOW, Time(time="2024-01-28"))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import pydantic
 import pytest
 
+import byzer_lab
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.utils import get_tool, response_class_format_after_chat
 from tests.support.scripted_model import ScriptedLLM, calls, contents
@@ -208,3 +209,45 @@ def test_a_schema_without_a_title_is_named() -> None:
 def test_a_function_is_no_response_class() -> None:
     with pytest.raises(InvalidRequestError, match="is the function compute_now; .* as tools"):
         ScriptedLLM("?").chat_oai("q", response_class=compute_now)
+
+
+def test_decorators_without_parentheses() -> None:
+    def ask(text: str) -> Story:
+        """{{ text }}"""
+
+    llm = ScriptedLLM(STORY)
+    for decorator in (llm.prompt, llm.impl, llm.response):
+        with pytest.raises(InvalidRequestError, match="stands with parentheses: @llm"):
+            decorator(ask)  # type: ignore[operator]
+    bare: Any = byzer_lab.prompt(ask)
+    for call in (lambda: bare("q"), lambda: bare(text="q"), lambda: bare()):
+        with pytest.raises(InvalidRequestError, match="stands with parentheses: @byzer_lab"):
+            call()
+
+
+@pytest.mark.parametrize("options", [5, {"llm_config": "hot"}])
+def test_options_that_are_no_dict(options: Any) -> None:
+    llm = ScriptedLLM("?")
+    with pytest.raises(InvalidRequestError, match="it is a dict of"):
+        llm.prompt(options=options)
+    with pytest.raises(InvalidRequestError, match="it is a dict of"):
+        byzer_lab.prompt(llm, options=options)
+
+    @byzer_lab.prompt(llm)
+    def ask(text: str) -> str:
+        """{{ text }}"""
+        return {}  # type: ignore[return-value]
+
+    with pytest.raises(InvalidRequestError, match="it is a dict of"):
+        ask.options(options)
+
+
+def test_a_call_that_does_not_fit_names_its_function() -> None:
+    llm = ScriptedLLM(STORY)
+
+    def tell(text: str) -> Story:
+        """{{ text }}"""
+
+    for made in (llm.prompt()(tell), llm.impl()(tell), llm.response()(tell)):
+        with pytest.raises(TypeError, match=r"^tell\(\) missing a required argument: 'text'$"):
+            made()

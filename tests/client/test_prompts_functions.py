@@ -380,3 +380,28 @@ def test_values_are_not_templates(values: dict[str, str]) -> None:
         template = "|".join(form % name for name in values)
         expected = "|".join(values.values())
         assert rendered(template, values, render, "f") == expected  # type: ignore[arg-type]
+
+
+FUTURE = """
+from __future__ import annotations
+import pydantic
+
+def made(llm, decorate):
+    class Local(pydantic.BaseModel):
+        number: int
+
+    @decorate(llm)
+    def ask(text: OnlyForTypeCheckers) -> Local:
+            '{{ text }}'
+
+    return ask
+"""
+
+
+def test_annotations_as_texts_may_name_local_classes() -> None:
+    space: dict[str, Any] = {}
+    exec(FUTURE, space)
+    llm = ScriptedLLM('{"number": 1}')
+    assert space["made"](llm, byzer_lab.prompt)("q").number == 1
+    assert space["made"](llm, byzer_lab.prompt_lazy)("q").run().number == 1
+    assert space["made"](None, llm.prompt)("q").number == 1

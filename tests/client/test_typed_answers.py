@@ -335,3 +335,18 @@ def test_a_model_that_comes_to_no_end_is_asked_for_a_shorter_answer() -> None:
     llm = ScriptedLLM(cut, structured_output="json_schema")
     llm.chat_oai("tell", response_class=Shelf)
     assert len(llm.requests) == 1
+
+
+def test_what_a_model_thinks_aloud_is_neither_its_answer_nor_a_call() -> None:
+    thought = '<think>[hm] {"name": "look", "arguments": {}} or not?</think>'
+    llm = ScriptedLLM(f'{thought}{{"title": "T", "body": "B"}}')
+    titles = [value.title for value, _ in llm.stream_chat_oai("q", response_class=Story)]
+    assert len(titles) > 2
+    assert titles[-1] == "T"
+
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    [answer] = ScriptedLLM(f"{thought}No.").chat_oai("q", tools=[look], execute_tool=True)
+    assert answer.values == []

@@ -15,7 +15,7 @@ from byzer_lab.client.functions.code import NoFunctionError, code_in, name_of
 from byzer_lab.client.functions.implementation import GeneratedCodeError, Implementation
 from byzer_lab.client.functions.names import names_in
 from byzer_lab.client.functions.shown import Shown, shower
-from byzer_lab.client.functions.signature import callers_names, hints_of, returned
+from byzer_lab.client.functions.signature import bind, callers_names, hints_of, returned
 from byzer_lab.client.functions.writing import FunctionQuestion
 from byzer_lab.client.typed.asking import with_text
 from byzer_lab.client.typed.kinds import kind_of
@@ -77,6 +77,7 @@ class FunctionCalls(Abilities):
             InvalidRequestError: The function doesn't say what it returns.
         """
         _check_retries(max_retries)
+        _check_instruction(instruction, "impl")
 
         def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
             hints = hints_of(func, callers_names(1)) if inspect.isfunction(func) else {}
@@ -99,7 +100,7 @@ class FunctionCalls(Abilities):
             show = shower(self._said(verbose))
 
             def call(*args: Any, **kwargs: Any) -> Any:
-                bound = signature.bind(*args, **kwargs)
+                bound = bind(signature, func.__name__, args, kwargs)
                 bound.apply_defaults()
                 named = self._model(model)
                 key = Key(named, instruction or "", full_name, seen)
@@ -149,6 +150,7 @@ class FunctionCalls(Abilities):
         Raises:
             InvalidRequestError: The function has other parameters, or says not what it returns.
         """
+        _check_instruction(instruction, "response")
 
         def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
             hints = hints_of(func, callers_names(1)) if inspect.isfunction(func) else {}
@@ -162,7 +164,7 @@ class FunctionCalls(Abilities):
             before = instruction if instruction is not None else inspect.getdoc(func)
 
             def call(*args: Any, **kwargs: Any) -> Any:
-                bound = signature.bind(*args, **kwargs)
+                bound = bind(signature, func.__name__, args, kwargs)
                 bound.apply_defaults()
                 (text,) = bound.arguments.values()
                 if not isinstance(text, str):
@@ -272,6 +274,14 @@ def _check_retries(max_retries: int) -> None:
     if not isinstance(max_retries, int) or max_retries < 0:
         raise InvalidRequestError(
             f"max_retries is {max_retries!r}; it must be a whole number of at least 0."
+        )
+
+
+def _check_instruction(instruction: Any, decorator: str) -> None:
+    if instruction is not None and not isinstance(instruction, str):
+        raise InvalidRequestError(
+            f"The instruction of {decorator} is {instruction!r}; it must be a text. The decorator "
+            f"stands with parentheses: @llm.{decorator}()."
         )
 
 

@@ -115,7 +115,7 @@ class Implementation:
         """Run it in this process, whose output is the caller's own."""
         lines = self.source.splitlines(keepends=True)
         linecache.cache[HERE] = (len(self.source), None, lines, HERE)
-        space: dict[str, Any] = {"__name__": "__generated__"}
+        space: dict[str, Any] = {**self.names.own, "__name__": "__generated__"}
         try:
             from_caller = annotations.compiler_flag  # classes of annotations are not looked up
             exec(compile(self.source, HERE, "exec", from_caller), space)

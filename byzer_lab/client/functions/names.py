@@ -15,10 +15,12 @@ class Names:
     Attributes:
         classes: Of classes, the names of their fields.
         enums: Of enums, their members; those whose values JSON can't hold are left out.
+        own: All of them as they are, for code that runs in this process.
     """
 
     classes: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     enums: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    own: dict[str, type] = dataclasses.field(default_factory=dict, repr=False)
 
 
 def names_in(types: Iterable[Any]) -> Names:
@@ -33,12 +35,14 @@ def names_in(types: Iterable[Any]) -> Names:
         if not isinstance(one, type):
             continue
         if issubclass(one, enum.Enum):
+            found.own[one.__name__] = one
             members = {name: member.value for name, member in one.__members__.items()}
             if all(isinstance(value, str | int | float | bool) for value in members.values()):
                 found.enums[one.__name__] = members
             continue
         fields = _fields(one)
         if fields is not None:
+            found.own[one.__name__] = one
             found.classes[one.__name__] = list(fields)
             waiting += fields.values()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from byzer_lab.errors import InvalidRequestError
@@ -31,6 +31,20 @@ def hints_of(function: Callable[..., Any], names: Mapping[str, Any]) -> dict[str
         raise InvalidRequestError(
             f"A type in the signature of {function.__name__} is not known: {error}."
         ) from error
+
+
+def bind(
+    signature: inspect.Signature, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> inspect.BoundArguments:
+    """The arguments of a call.
+
+    Raises:
+        TypeError: They don't fit; it names the function, as Python's own does.
+    """
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{name}() {error}") from None
 
 
 def returned(function: Callable[..., Any], hints: Mapping[str, Any], decorator: str) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from byzer_lab.client.prompts.function import PromptFunction
+from byzer_lab.client.functions.signature import callers_names
+from byzer_lab.client.prompts.function import PromptFunction, checked_options
 from byzer_lab.client.prompts.rendering import RENDERS, Render
 from byzer_lab.errors import InvalidRequestError
 
@@ -38,21 +38,7 @@ def prompt(
     Raises:
         InvalidRequestError: An argument is none of these.
     """
-    if render not in RENDERS:
-        raise InvalidRequestError(f"render is {render!r}; it must be {' or '.join(RENDERS)}.")
-    if llm is not None and not isinstance(llm, str) and not callable(llm):
-        from byzer_lab.client.byzer_llm import ByzerLLM
-
-        if not isinstance(llm, ByzerLLM):
-            raise InvalidRequestError(
-                f"The model of a prompt is {llm!r}; it must be a ByzerLLM, the name of a "
-                "deployment, or a function of the object that it belongs to."
-            )
-
-    def decorate(function: Callable[..., Any]) -> PromptFunction:
-        return PromptFunction(function, llm, render, check_result, dict(options or {}))
-
-    return decorate
+    return _decorator(llm, render, check_result, options, lazy=False)
 
 
 def prompt_lazy(
@@ -63,9 +49,35 @@ def prompt_lazy(
 ) -> Decorator:
     """:func:`prompt`, but a call only keeps its arguments: ``.run()`` asks with them, and
     ``.prompt()`` renders."""
-    make = prompt(llm, render, check_result, options)
+    return _decorator(llm, render, check_result, options, lazy=True)
 
-    def decorate(function: Callable[..., Any]) -> PromptFunction:
-        return dataclasses.replace(make(function), lazy=True)
+
+def _decorator(
+    llm: ByzerLLM | Callable[[Any], Any] | str | None,
+    render: Render,
+    check_result: bool,
+    options: Mapping[str, Any] | None,
+    lazy: bool,
+) -> Decorator:
+    if render not in RENDERS:
+        raise InvalidRequestError(f"render is {render!r}; it must be {' or '.join(RENDERS)}.")
+    if llm is not None and not isinstance(llm, str) and not callable(llm):
+        from byzer_lab.client.byzer_llm import ByzerLLM
+
+        if not isinstance(llm, ByzerLLM):
+            raise InvalidRequestError(
+                f"The model of a prompt is {llm!r}; it must be a ByzerLLM, the name of a "
+                "deployment, or a function of the object that it belongs to."
+            )
+    settings = checked_options(options or {})
+
+    def decorate(function: Callable[..., Any] | None = None, *args: Any, **more: Any) -> Any:
+        if not callable(function) or args or more:  # "@byzer_lab.prompt": a function is its llm
+            raise InvalidRequestError(
+                "prompt decorates functions, and stands with parentheses: @byzer_lab.prompt()."
+            )
+        said = getattr(function, "__annotations__", {}).get("return")
+        names = callers_names(1) if isinstance(said, str) else {}
+        return PromptFunction(function, llm, render, check_result, settings, lazy=lazy, names=names)
 
     return decorate

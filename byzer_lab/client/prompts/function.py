@@ -8,8 +8,10 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from byzer_lab.client.functions.signature import bind
 from byzer_lab.client.prompts.answering import answer, answer_later
 from byzer_lab.client.prompts.rendering import Render, dedented, rendered
 from byzer_lab.errors import InvalidRequestError
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
     from byzer_lab.client.byzer_llm import ByzerLLM
 
 UNSET: Any = object()
+
+
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of options, whose names are checked at a call.
+
+    Raises:
+        InvalidRequestError: They, or their ``llm_config``, are no dict.
+    """
+    if not isinstance(options, Mapping):
+        raise InvalidRequestError(
+            f"options is {options!r}; it is a dict of arguments of chat_oai, such as "
+            '{"llm_config": {"temperature": 0}}.'
+        )
+    config = options.get("llm_config")
+    if config is not None and not isinstance(config, Mapping):
+        raise InvalidRequestError(f"llm_config is {config!r}; it is a dict of parameters.")
+    return dict(options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +55,7 @@ class PromptFunction:
         instance: What a method belongs to.
         lazy: A call only keeps its arguments.
         arguments: Kept ones.
+        names: Local ones that the annotation may name.
     """
 
     function: Callable[..., Any]
@@ -47,6 +67,7 @@ class PromptFunction:
     instance: Any = UNSET
     lazy: bool = False
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
+    names: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for name in functools.WRAPPER_ASSIGNMENTS:
@@ -74,7 +95,7 @@ class PromptFunction:
     def options(self, options: Mapping[str, Any] | None = None, **more: Any) -> PromptFunction:
         """One with more arguments of ``chat_oai``, such as ``model`` and ``llm_config``, whose
         entries are added to those before."""
-        settings = {**self.settings, **(options or {}), **more}
+        settings = {**self.settings, **checked_options({**checked_options(options or {}), **more})}
         before, new = self.settings.get("llm_config"), settings.get("llm_config")
         if before and new:
             settings["llm_config"] = {**before, **new}
@@ -117,10 +138,7 @@ class PromptFunction:
             args, kwargs = self.arguments
         given = (self.instance, *args) if self.instance is not UNSET else args
         signature = inspect.signature(self.function)
-        try:
-            bound = signature.bind(*given, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.function.__name__}() {error}") from None
+        bound = bind(signature, self.function.__name__, given, kwargs)
         overrides = self.function(*bound.args, **bound.kwargs)
         bound.apply_defaults()
         variables: dict[str, Any] = {}
@@ -174,8 +192,12 @@ class PromptFunction:
         """What is returned."""
         if self.return_type is not UNSET:
             return self.return_type
+        function: Any = inspect.unwrap(self.function)
+        said = getattr(function, "__annotations__", {}).get("return", str)
+        holder: Any = SimpleNamespace(__annotations__={"return": said})  # no parameter matters
+        known = getattr(function, "__globals__", {})
         try:
-            return get_type_hints(self.function, include_extras=True).get("return", str)
+            return get_type_hints(holder, known, dict(self.names), include_extras=True)["return"]
         except (NameError, TypeError) as error:
             raise InvalidRequestError(
                 f"The annotation of what {self.function.__name__} returns can't be read: {error}. "

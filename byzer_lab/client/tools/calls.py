@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from byzer_lab.client.typed.parsing import json_values
+from byzer_lab.client.typed.parsing import json_values, without_thoughts
 from byzer_lab.types import ToolCall
 
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
@@ -32,6 +32,7 @@ def calls_in(text: str, names: list[str], *, whole: bool = True) -> list[ToolCal
     Returns:
         The calls; empty where the answer is prose.
     """
+    text = without_thoughts(text)  # which may weigh calls that it then doesn't make
     found: list[ToolCall] = []
     for tagged in _TAGGED.findall(text):
         value = next(json_values(tagged, whole=whole), None)

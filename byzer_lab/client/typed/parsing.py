@@ -28,6 +28,11 @@ def extract_code(text: str) -> list[tuple[str, str]]:
     return [(match[2].strip().lower(), match[3].rstrip("\n")) for match in _BLOCK.finditer(text)]
 
 
+def without_thoughts(text: str) -> str:
+    """An answer without what a model thought aloud before it."""
+    return _THOUGHT.sub("", text).strip()
+
+
 def read_answer(text: str, kind: AnswerKind, *, whole: bool = True) -> Any:
     """The value of an answer.
 
@@ -40,7 +45,7 @@ def read_answer(text: str, kind: AnswerKind, *, whole: bool = True) -> Any:
     Raises:
         UnfitError: No JSON in it fits.
     """
-    text = _THOUGHT.sub("", text).strip()
+    text = without_thoughts(text)
     first: UnfitError | None = None
     for data in json_values(text, whole=whole):
         for value in _unwrapped(data, kind):

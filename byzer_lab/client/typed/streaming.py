@@ -9,7 +9,7 @@ from typing import Any
 
 from byzer_lab.client.typed.asking import CUT, TypedQuestion
 from byzer_lab.client.typed.kinds import UnfitError
-from byzer_lab.client.typed.parsing import WRAPPED, read_answer
+from byzer_lab.client.typed.parsing import WRAPPED, read_answer, without_thoughts
 from byzer_lab.client.types import StreamItem
 
 NOTHING = object()
@@ -53,6 +53,7 @@ class Growing:
 def _readable(text: str) -> Any:
     from pydantic_core import from_json
 
+    text = without_thoughts(text)
     start = re.search(r"[{\[]", text)
     if start is None:
         return NOTHING
