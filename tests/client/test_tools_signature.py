@@ -355,3 +355,20 @@ def test_any_signature(
     defaults = {p.name: p.default for p in parameters.values() if p.default is not empty}
     assert tool.call(sent.decode()) == {**defaults, **values}
     assert json.loads(serialize_function_to_json(function))["parameters"] == schema
+
+
+class Folder(pydantic.BaseModel):
+    """Make a folder."""
+
+    name: str
+    folders: list[Folder] = []
+
+
+def test_a_class_inside_of_itself_is_told_as_an_object() -> None:
+    function = get_tool(Folder)["function"]
+    assert function["description"] == "Make a folder."
+    assert function["parameters"]["type"] == "object"
+    assert function["parameters"]["required"] == ["name"]
+    assert "Folder" in function["parameters"]["$defs"]
+    made = local_tool(Folder).call('{"name": "a", "folders": [{"name": "b"}]}')
+    assert made == Folder(name="a", folders=[Folder(name="b")])

@@ -12,6 +12,7 @@ from typing import Any
 
 from byzer_lab.client.tools.signature import NAMED, Signature
 from byzer_lab.client.typed.kinds import SchemaKind, UnfitError, kind_of
+from byzer_lab.client.typed.schemas import own_object
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import Tool
 
@@ -146,11 +147,12 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def _of_class(given: type) -> LocalTool:
     kind = kind_of(given)
-    if kind.schema.get("type") != "object" and "$ref" not in kind.schema:
+    own = own_object(kind.schema)  # of a class inside of itself, the root is a reference
+    if own is None:
         raise InvalidRequestError(
             f"{kind.name} is no tool; its arguments are no object. Use a pydantic model."
         )
-    schema = {key: value for key, value in kind.schema.items() if key not in ("title",)}
+    schema = {key: value for key, value in own.items() if key != "title"}
     description = str(schema.pop("description", ""))
     return LocalTool(
         Tool(kind.name, description, schema), given, lambda text: kind.read(_parsed(text))

@@ -61,15 +61,16 @@ def as_object(schema: Schema) -> Schema | None:
         The schema itself where it is an object's; else one of an object with the key ``value``;
         ``None`` where references stand in the way.
     """
-    return _own_object(schema) or _wrapped(schema)
+    return own_object(schema) or _wrapped(schema)
 
 
 def is_wrapped(schema: Schema) -> bool:
     """Whether :func:`as_object` puts what the schema describes into an object."""
-    return _own_object(schema) is None and _wrapped(schema) is not None
+    return own_object(schema) is None and _wrapped(schema) is not None
 
 
-def _own_object(schema: Schema) -> Schema | None:
+def own_object(schema: Schema) -> Schema | None:
+    """The schema with ``type: object`` at its root; ``None`` where it is not that of an object."""
     if schema.get("type") == "object" and "$ref" not in schema:
         return schema
     definitions = _definitions(schema)
