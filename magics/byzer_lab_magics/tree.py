@@ -18,6 +18,8 @@ _TYPE = "color: var(--jp-ui-font-color2)"
 _VALUE = "white-space: pre-wrap; overflow-wrap: anywhere"
 OPEN_DEPTH = 2
 """Branches so deep are open at first."""
+DEEPEST = 50
+"""Branches so deep are not shown, nor are those inside of themselves."""
 
 
 def tree(value: Any, name: str = "") -> Bundle:
@@ -27,8 +29,8 @@ def tree(value: Any, name: str = "") -> Bundle:
         value: A model's instance, a dataclass, a dict, a list, or a leaf.
         name: What stands before it.
     """
-    html = f'<div style="{_FONT}">{_html(value, name, 0)}</div>'
-    return {"text/html": html, "text/plain": "\n".join(_lines(value, name, 0))}
+    html = f'<div style="{_FONT}">{_html(value, name, ())}</div>'
+    return {"text/html": html, "text/plain": "\n".join(_lines(value, name, ()))}
 
 
 def branches(value: Any) -> list[tuple[str, Any]] | None:
@@ -51,7 +53,19 @@ def _kind(value: Any, parts: list[tuple[str, Any]]) -> str:
     return f"{kind}, {len(parts)}" if isinstance(value, list | tuple | set | frozenset) else kind
 
 
+def _shown(value: Any, above: tuple[int, ...]) -> list[tuple[str, Any]] | None:
+    """The branches that are shown.
+
+    Args:
+        value: What has them.
+        above: The ``id`` of each value that it stands in.
+    """
+    return None if id(value) in above or len(above) >= DEEPEST else branches(value)
+
+
 def _leaf(value: Any) -> str:
+    if branches(value):
+        return f"{type(value).__name__} …"
     return value if isinstance(value, str) else repr(value.value if _is_enum(value) else value)
 
 
@@ -59,29 +73,30 @@ def _is_enum(value: Any) -> bool:
     return isinstance(value, enum.Enum)
 
 
-def _html(value: Any, name: str, depth: int) -> str:
+def _html(value: Any, name: str, above: tuple[int, ...]) -> str:
     label = f'<span style="{_NAME}">{escape(name)}</span>: ' if name else ""
-    parts = branches(value)
+    parts = _shown(value, above)
     if parts is None:
         return f'<div>{label}<span style="{_VALUE}">{escape(_leaf(value))}</span></div>'
-    inside = "".join(_html(item, key, depth + 1) for key, item in parts)
+    inside = "".join(_html(item, key, (*above, id(value))) for key, item in parts)
     kind = f'<span style="{_TYPE}">{escape(_kind(value, parts))}</span>'
     if not parts:
         return f"<div>{label}{kind}</div>"
-    opened = " open" if depth < OPEN_DEPTH else ""
+    opened = " open" if len(above) < OPEN_DEPTH else ""
     return (
         f"<details{opened}><summary>{label}{kind}</summary>"
         f'<div style="padding-left: 1.5em">{inside}</div></details>'
     )
 
 
-def _lines(value: Any, name: str, depth: int) -> list[str]:
+def _lines(value: Any, name: str, above: tuple[int, ...]) -> list[str]:
+    depth = len(above)
     start = "  " * depth + (f"{name}: " if name else "")
-    parts = branches(value)
+    parts = _shown(value, above)
     if parts is None:
         first, *rest = _leaf(value).split("\n")
         return [start + first, *("  " * (depth + 1) + line for line in rest)]
     lines = [start + _kind(value, parts)]
     for key, item in parts:
-        lines += _lines(item, key, depth + 1)
+        lines += _lines(item, key, (*above, id(value)))
     return lines

@@ -221,3 +221,21 @@ def test_a_tree_escapes_and_folds() -> None:
 
 def test_names_are_parted_outside_of_brackets() -> None:
     assert split_names("a, b.c,dict[str, int],f(1, 2)") == ["a", "b.c", "dict[str, int]", "f(1, 2)"]
+
+
+def test_a_tree_of_what_stands_inside_of_itself_or_is_too_deep_ends() -> None:
+    twice: list[Any] = [1]
+    twice += [twice, twice]
+    assert tree(twice)["text/plain"].splitlines() == [
+        "list, 3",
+        "  0: 1",
+        "  1: list …",
+        "  2: list …",
+    ]
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    shown = tree({"a": [], "deep": deep})
+    assert shown["text/plain"].endswith("list …")
+    assert "a: list, 0" in shown["text/plain"]
+    assert shown["text/html"].count("<details") == 50

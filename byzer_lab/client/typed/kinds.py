@@ -234,4 +234,5 @@ def _type_name(asked: Any) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = str(getattr(error, "message", error)).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")
+    told, _, _ = lines[0].partition(". Set `arbitrary_types_allowed")  # of no use for JSON
+    return told.rstrip(".")
