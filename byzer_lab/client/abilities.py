@@ -83,7 +83,7 @@ class Abilities(Asking, Hooks):
         return TypedQuestion(
             kind=kind_of(response_class),
             structured=str(self._record(call.model).meta.get("structured_output") or ""),
-            write=self._response_class_text(call.model, call.system),
+            write=self._response_class_text(call.model, call.system, response_class),
             language=self._language,
             max_retries=max_retries,
         )
@@ -102,7 +102,7 @@ class Abilities(Asking, Hooks):
         if not after_chat:
             return question.ask(ask, question.written(call.messages))
         free = ask(call.messages)
-        write = self._after_chat_text(call.model, call.system)
+        write = self._after_chat_text(call.model, call.system, response_class)
         messages = [
             *call.messages,
             Message(role="assistant", content=free.output),

@@ -119,19 +119,23 @@ class Hooks(Settings):
         hook = own or formats.get(name)
         return None if hook is None else _checked(hook)
 
-    def _response_class_text(self, model: str, system: bool) -> Format:
-        return self._hooked(model, "response_class", system) or (
-            lambda prompt, cls: response_class_format(prompt, cls, self._language)
-        )
+    def _response_class_text(self, model: str, system: bool, asked: Any) -> Format:
+        """Takes the question and what our own words describe; a hook gets what was asked for."""
+        hook = self._hooked(model, "response_class", system)
+        if hook is None:
+            return lambda prompt, told: response_class_format(prompt, told, self._language)
+        return lambda prompt, _: hook(prompt, asked)
 
-    def _after_chat_text(self, model: str, system: bool) -> Format:
-        """Takes the answer and the class."""
+    def _after_chat_text(self, model: str, system: bool, asked: Any) -> Format:
+        """Takes the answer and what our own words describe; a hook gets what was asked for."""
         hook = self._hooked(model, "response_class_after_chat", system)
         if hook is None:
-            return lambda _, cls: response_class_format_after_chat(cls, self._language)
+            return lambda _, told: response_class_format_after_chat(told, self._language)
         parameters = inspect.signature(hook).parameters.values()
         needed = [one for one in parameters if one.default is one.empty and one.kind not in REST]
-        return hook if len(needed) > 1 else lambda _, cls: hook(cls)
+        if len(needed) > 1:
+            return lambda answer, _: hook(answer, asked)
+        return lambda *_: hook(asked)
 
     def _impl_func_text(self, model: str, system: bool) -> Format:
         """Takes the question, the function and its return class."""

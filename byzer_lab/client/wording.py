@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from byzer_lab.errors import InvalidRequestError
+from byzer_lab.errors import InvalidRequestError, describe
 
 WORDING: dict[str, dict[str, str]] = {
     "en": {
@@ -81,10 +81,22 @@ def words(key: str, language: str = DEFAULT_LANGUAGE, **values: Any) -> str:
     """A text of the table, filled in.
 
     Raises:
-        InvalidRequestError: There is no such language.
+        InvalidRequestError: There is no such language, or its text can't be filled in.
     """
     if language not in WORDING:
         raise InvalidRequestError(
             f"There is no wording in the language {language!r}; there is: {', '.join(WORDING)}."
         )
-    return WORDING[language][key].format(**values)
+    if key not in WORDING[language]:
+        raise InvalidRequestError(
+            f"The wording in the language {language!r} has no {key!r}; begin with "
+            f'WORDING[{language!r}] = WORDING["en"] | {{...}}.'
+        )
+    try:
+        return WORDING[language][key].format(**values)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        raise InvalidRequestError(
+            f"The wording {key!r} in the language {language!r} can't be filled in "
+            f"({describe(error)}); it has {', '.join(values) or 'nothing'} to fill in, and a brace "
+            "that is meant stands twice."
+        ) from error

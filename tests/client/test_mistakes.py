@@ -11,7 +11,7 @@ import pytest
 
 import byzer_lab
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.utils import get_tool, response_class_format_after_chat
+from byzer_lab.utils import WORDING, get_tool, response_class_format_after_chat
 from tests.support.scripted_model import ScriptedLLM, calls, contents
 
 STORY = '{"title": "T", "body": "B"}'
@@ -251,3 +251,31 @@ def test_a_call_that_does_not_fit_names_its_function() -> None:
     for made in (llm.prompt()(tell), llm.impl()(tell), llm.response()(tell)):
         with pytest.raises(TypeError, match=r"^tell\(\) missing a required argument: 'text'$"):
             made()
+
+
+def test_a_hook_gets_what_was_asked_for_where_a_provider_takes_objects_only() -> None:
+    seen: list[Any] = []
+    llm = ScriptedLLM("Once.", f'{{"value": [{STORY}]}}', structured_output="json_schema")
+    llm.setup_response_class_format_func("scripted", lambda prompt, cls: seen.append(cls) or "?")
+    llm.setup_response_class_format_after_chat_func(
+        "scripted", lambda answer, cls: seen.append((answer, cls)) or "?"
+    )
+    [answer] = llm.chat_oai("q", response_class=list[Story], response_after_chat=True)
+    assert answer.value == [Story(title="T", body="B")]
+    [answer] = llm.chat_oai("q", response_class=list[Story])
+    assert answer.value == [Story(title="T", body="B")]
+    assert seen == [("Once.", list[Story]), list[Story]]
+
+
+def test_a_language_that_lacks_words_or_has_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORDING, "fr", WORDING["en"] | {"response_class": "{question} {"})
+    llm = ScriptedLLM("?").setup_wording_language("fr")
+    with pytest.raises(InvalidRequestError, match="'response_class' in the language 'fr' can't"):
+        llm.chat_oai("q", response_class=Story)
+    WORDING["fr"]["response_class"] = "{prompt} {question}"
+    with pytest.raises(InvalidRequestError, match="it has prompt, schema to fill in"):
+        llm.chat_oai("q", response_class=Story)
+    del WORDING["fr"]["response_class"]
+    with pytest.raises(InvalidRequestError, match="has no 'response_class'"):
+        llm.chat_oai("q", response_class=Story)
+    assert not llm.requests
