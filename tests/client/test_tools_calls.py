@@ -341,3 +341,15 @@ def test_conversations_with_calls_in_openais_form() -> None:
     assert result.tool_call_id == "1"
     with pytest.raises(InvalidRequestError, match="without 'content'"):
         llm.chat_oai([{"role": "assistant"}])
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "null"])
+def test_a_call_without_arguments(nothing: str) -> None:
+    class Look(pydantic.BaseModel):
+        """Look."""
+
+        where: str = "here"
+
+    llm = ScriptedLLM(calls(("compute_now", nothing), ("Look", nothing)), support_tools=True)
+    [answer] = llm.chat_oai("q", tools=[compute_now, Look], execute_tool=True)
+    assert answer.values == ["now", Look(where="here")]

@@ -17,6 +17,8 @@ IMPORTS = [
     "from byzerllm.utils.client.types import Templates",
     "from byzerllm.utils import response_class_format,response_class_format_after_chat",
     "from byzerllm.utils import function_calling_format, function_impl_format",
+    "from byzerllm.utils import sys_function_calling_format, sys_function_impl_format",
+    "from byzerllm.utils import sys_response_class_format, serialize_function_to_json",
     "from byzerllm.utils.retrieval import ByzerRetrieval",
     "from byzerllm.utils.client import *; assert ByzerLLM is byzer_lab.ByzerLLM",
 ]

@@ -112,7 +112,7 @@ class Signature:
         import pydantic
 
         try:
-            bound = self._model.model_validate_json(arguments or "{}")
+            bound = self._model.model_validate_json(object_in(arguments))
         except pydantic.ValidationError as error:
             raise UnfitError(faults(error)) from error
         values = {name: getattr(bound, field) for field, name in self._fields.items()}
@@ -134,6 +134,11 @@ class Signature:
             else:
                 named[name] = value
         return placed, named
+
+
+def object_in(arguments: str) -> str:
+    """The JSON object of a call; models write none, or null, where there is nothing to say."""
+    return "{}" if arguments.strip() in ("", "null") else arguments
 
 
 def _parameters(function: Callable[..., Any], name: str) -> dict[str, inspect.Parameter]:

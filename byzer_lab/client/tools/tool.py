@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from byzer_lab.client.tools.signature import NAMED, Signature
+from byzer_lab.client.tools.signature import NAMED, Signature, object_in
 from byzer_lab.client.typed.kinds import SchemaKind, UnfitError, kind_of
 from byzer_lab.client.typed.schemas import own_object
 from byzer_lab.errors import InvalidRequestError
@@ -194,7 +194,7 @@ def _of_schema(given: str | Mapping[str, Any] | Tool) -> LocalTool:
 
 def _parsed(arguments: str) -> Any:
     try:
-        return json.loads(arguments or "{}")
+        return json.loads(object_in(arguments))
     except ValueError as error:
         raise UnfitError(f"the arguments are no JSON ({error})") from error
 
