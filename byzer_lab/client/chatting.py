@@ -89,8 +89,19 @@ class ChatCalls(FunctionCalls):
             raise InvalidRequestError(
                 "impl_func needs response_class: the class of what the function returns."
             )
-        if execute_tool and not with_tools:
-            raise InvalidRequestError("execute_tool is set, but there are no tools.")
+        for name, is_set, has, what in (
+            ("execute_tool", execute_tool, with_tools, "are no tools"),
+            ("tool_choice", tool_choice not in (None, "auto", "none"), with_tools, "are no tools"),
+            ("execute_impl_func", execute_impl_func, impl_func is not None, "is no impl_func"),
+            (
+                "response_after_chat",
+                response_after_chat,
+                response_class is not None,
+                "is no response_class",
+            ),
+        ):
+            if is_set and not has:
+                raise InvalidRequestError(f"{name} is set, but there {what}.")
         if not with_tools and response_class is None and not only_return_prompt:
             name, request = self._request(conversations, model, llm_config, role_mapping)
             return [self._whole_answer(name, request)]

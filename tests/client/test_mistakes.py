@@ -279,3 +279,23 @@ def test_a_language_that_lacks_words_or_has_wrong_ones(monkeypatch: pytest.Monke
     with pytest.raises(InvalidRequestError, match="has no 'response_class'"):
         llm.chat_oai("q", response_class=Story)
     assert not llm.requests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        ({"execute_tool": True}, "are no tools"),
+        ({"tool_choice": "required"}, "are no tools"),
+        ({"tool_choice": "compute_now", "response_class": Story}, "are no tools"),
+        ({"execute_impl_func": True, "response_class": Story}, "is no impl_func"),
+        ({"response_after_chat": True}, "is no response_class"),
+    ],
+)
+def test_what_is_set_for_something_that_is_missing(arguments: Any, missing: str) -> None:
+    llm = ScriptedLLM(STORY)
+    with pytest.raises(
+        InvalidRequestError, match=f"^{next(iter(arguments))} is set, but there {missing}"
+    ):
+        llm.chat_oai("q", **arguments)
+    assert not llm.requests
+    assert llm.chat_oai("q", tools=[], tool_choice="auto")[0].output == STORY
