@@ -584,3 +584,15 @@ def test_code_in_this_process_may_use_the_callers_classes_too() -> None:
         """Read the level."""
 
     assert read() == Reading(Level.LOW, Time(time="2024-01-28"))
+
+
+def test_verbose_shows_what_the_code_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    llm = ScriptedLLM("```python\ndef count():\n    print('from inside')\n    return 1\n```")
+
+    def count() -> int:
+        """Count."""
+
+    for made, times in ((llm.impl(verbose=True)(count), 1), (llm.impl()(count), 0)):
+        for _ in ("written", "kept"):
+            assert made() == 1
+            assert capsys.readouterr().out.count("from inside\n") == times

@@ -60,8 +60,8 @@ class FunctionCalls(Abilities):
         Args:
             instruction: What it is to answer, beside its docstring.
             model: Name of the deployment; default: the default model.
-            verbose: Show the code and what it cost: ``True`` always, ``None`` in a notebook when
-                it was just written, ``False`` never.
+            verbose: Show the code and what it cost: ``True`` always, and what it prints as well;
+                ``None`` in a notebook when it was just written; ``False`` never.
             skip_cache: Have it written at each call.
             unsafe: Run it in this process, with all of its rights.
             disk_cache: Keep it in the user's folder, for other processes.
@@ -108,12 +108,15 @@ class FunctionCalls(Abilities):
                 if source is not None:
                     kept = make(source)
                     show(Shown(kept))
-                    return kept(*bound.args, **bound.kwargs)
+                    ran = kept.run(bound.args, bound.kwargs)
+                    self._print(ran.stdout, verbose)
+                    return kept.value_of(ran)
                 asking = self._call(instruction or "", named, llm_config, None)
                 question = FunctionQuestion(name, make, self._language, max_retries, show)
                 if not unsafe:
                     _check_sandbox(bound.args, bound.kwargs)
                 answer = self._written(asking, question, func, asked, bound.args, bound.kwargs)
+                self._print(answer.metadata["stdout"], verbose)
                 if answer.metadata["reason"]:
                     raise GeneratedCodeError(
                         f"The model {named} wrote no function {name} that works. "
@@ -268,6 +271,10 @@ class FunctionCalls(Abilities):
     def _said(self, verbose: bool | None) -> bool | None:
         """``verbose`` of a call, or of the client."""
         return True if verbose is None and self._verbose else verbose
+
+    def _print(self, stdout: str, verbose: bool | None) -> None:
+        if stdout and self._said(verbose):
+            print(stdout, end="" if stdout.endswith("\n") else "\n")
 
 
 def _check_retries(max_retries: int) -> None:

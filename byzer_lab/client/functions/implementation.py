@@ -63,7 +63,14 @@ class Implementation:
         Raises:
             GeneratedCodeError: It raised, was stopped, or returned something else.
         """
-        ran = self.run(args, kwargs)
+        return self.value_of(self.run(args, kwargs))
+
+    def value_of(self, ran: Ran) -> Any:
+        """The value of a run of it.
+
+        Raises:
+            GeneratedCodeError: There is none.
+        """
         if ran.reason:
             raise GeneratedCodeError(f"The function {self.name} failed. {ran.reason}")
         return ran.value

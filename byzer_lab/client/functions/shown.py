@@ -35,7 +35,7 @@ class Shown:
             parts.append(f"{tokens} tokens")
         if "cost" in self.metadata:
             cost, currency = self.metadata["cost"], self.metadata.get("currency", "")
-            parts.append(f"{cost} {currency}".strip())
+            parts.append(f"{cost:.6f} {currency}".strip())
         return ", ".join(parts)
 
     def __repr__(self) -> str:
