@@ -22,7 +22,7 @@ from byzer_lab.client.prompts.decorators import Decorator
 from byzer_lab.client.prompts.function import PromptFunction
 from byzer_lab.client.prompts.rendering import rendered
 from byzer_lab.errors import InvalidRequestError
-from tests.support.scripted_model import ScriptedLLM, contents
+from tests.support.scripted_model import ScriptedLLM, calls, contents
 
 CONTEXT = "Byzer {SQL} {{ is }} a language."
 TASKS = [
@@ -405,3 +405,18 @@ def test_annotations_as_texts_may_name_local_classes() -> None:
     assert space["made"](llm, byzer_lab.prompt)("q").number == 1
     assert space["made"](llm, byzer_lab.prompt_lazy)("q").run().number == 1
     assert space["made"](None, llm.prompt)("q").number == 1
+
+
+def test_a_text_of_a_model_that_has_called_tools() -> None:
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    llm = ScriptedLLM(calls(("look", {})), "It is there.", support_tools=True)
+
+    @llm.prompt(options={"tools": [look], "max_tool_rounds": 1})
+    def ask(text: str) -> str:
+        """{{ text }}"""
+        return {}  # type: ignore[return-value]
+
+    assert ask("q") == "It is there."

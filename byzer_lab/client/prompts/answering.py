@@ -51,7 +51,8 @@ def answer(llm: ByzerLLM, text: str, kind: Any, settings: Mapping[str, Any], war
         return _astream(llm, text, arguments)
     arguments = _checked(settings, llm.chat_oai)
     if plain is str:
-        return llm.chat_oai(text.strip(), **arguments)[0].output
+        [response] = llm.chat_oai(text.strip(), **arguments)
+        return getattr(response, "response", response).output  # with tools, of what came last
     if plain in (None, type(None)):
         raise InvalidRequestError(
             "A prompt function returns str, a class such as a pydantic model, or a generator of "
