@@ -127,7 +127,8 @@ def _asked(shell: Any, model: str, messages: list[Message], **arguments: Any) ->
     except BaseException:
         line.end("failed", f"no answer after {line.seconds:.1f} s")
         raise
-    line.end("succeeded", _footer(answer.metadata))
+    unfit = "response_class" in arguments and bool(answer.metadata["reason"])
+    line.end("failed" if unfit else "succeeded", _footer(answer.metadata))
     return answer
 
 

@@ -204,7 +204,10 @@ def test_mistakes(lab: Lab, line: str, sentence: str, capsys: pytest.CaptureFixt
 def test_no_object_is_an_error(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.answers("no")
     assert not lab.shell.run_cell("%%prompt scripted --schema Story --as story\nHi").success
-    assert "No Story in the answer: There is no JSON" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "No Story in the answer: There is no JSON" in said.err
+    assert "✗ scripted: " in said.out
+    assert "✓" not in said.out
     assert "story" not in lab.shell.user_ns
 
 
