@@ -54,15 +54,15 @@ class Attempts:
         busy: Of each worker that was not to let the request wait, how many requests it has.
         full: Ids of workers whose queue had no place, and what they said.
         pin: Number of the only worker that may answer; ``None`` for any.
-        prefix: The beginning of the prompt, where there is one.
+        request: What is asked, where it is a prompt.
     """
 
-    def __init__(self, pin: int | None = None, prefix: str = "") -> None:
+    def __init__(self, pin: int | None = None, request: GenerateRequest | None = None) -> None:
         self.failed: set[str] = set()
         self.busy: dict[str, int] = {}
         self.full: dict[str, QueueFullError] = {}
         self.pin = pin
-        self.prefix = prefix
+        self.request = request
 
 
 def prefix_of(request: GenerateRequest) -> str:
@@ -169,8 +169,9 @@ class Router:
         untried = [one for one in candidates if one.worker not in attempts.busy]
         if not untried:  # all are busy: wait where the fewest do
             return min(candidates, key=lambda one: attempts.busy[one.worker]), True
-        if route.load_balance == "prefix" and attempts.prefix:
-            return max(untried, key=lambda one: _affinity(one, attempts.prefix)), False
+        if route.load_balance == "prefix" and attempts.request is not None:
+            prefix = prefix_of(attempts.request)
+            return max(untried, key=lambda one: _affinity(one, prefix)), False
         least_loaded = route.load_balance == "least_loaded"
         return min(untried, key=self._load if least_loaded else self._use), False
 

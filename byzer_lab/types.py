@@ -253,6 +253,20 @@ class ToolCallDelta(msgspec.Struct, omit_defaults=True):
     arguments: str = ""
 
 
+def add_pieces(calls: dict[int, ToolCall], pieces: list[ToolCallDelta]) -> None:
+    """Put new pieces to the calls that they belong to.
+
+    Args:
+        calls: What has come so far, by the place in the answer; it grows.
+        pieces: Of the next chunk.
+    """
+    for piece in pieces:
+        call = calls.setdefault(piece.index, ToolCall("", "", ""))
+        call.id = call.id or piece.id
+        call.name = call.name or piece.name
+        call.arguments += piece.arguments
+
+
 class Chunk(msgspec.Struct, omit_defaults=True):
     """A piece of an answer.
 

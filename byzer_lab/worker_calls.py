@@ -26,7 +26,7 @@ from byzer_lab.errors import (
 )
 from byzer_lab.generation import filled
 from byzer_lab.records import Route
-from byzer_lab.routing import Attempts, Choice, Router, prefix_of
+from byzer_lab.routing import Attempts, Choice, Router
 from byzer_lab.types import Chunk, GenerateRequest
 from byzer_lab.web import NO_WAIT
 from byzer_lab.worker_client import CONNECT_TIMEOUT_S, WorkerClient
@@ -163,7 +163,7 @@ async def stream_chunks(
         request: What to ask; generation parameters that it leaves open are the deployment's.
         pin: Number of the only worker that may answer.
     """
-    attempts = WorkerAttempts(pin, prefix_of(request))
+    attempts = WorkerAttempts(pin, request)
     while True:
         choice = await pick(attempts)
         answer = Answer(deployment, choice.endpoint.worker)

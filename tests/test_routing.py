@@ -52,7 +52,7 @@ def test_round_robin_is_exact_and_lets_requests_wait() -> None:
 def test_the_same_beginning_goes_to_the_same_worker() -> None:
     def worker(text: str, workers: int, *, busy: str = "") -> str:
         by = router("ready", [0] * workers, load_balance="prefix")
-        attempts = Attempts(prefix=prefix_of(GenerateRequest("r", prompt=text)))
+        attempts = Attempts(request=GenerateRequest("r", prompt=text))
         attempts.busy = {busy: 1} if busy else {}
         return by.pick("fast", attempts).endpoint.worker
 

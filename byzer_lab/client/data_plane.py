@@ -15,7 +15,7 @@ import msgspec
 
 from byzer_lab.client.http import options
 from byzer_lab.cluster.runtime import Runtime
-from byzer_lab.routing import Attempts, Choice, Router, prefix_of
+from byzer_lab.routing import Attempts, Choice, Router
 from byzer_lab.types import (
     Chunk,
     EmbedAnswer,
@@ -77,7 +77,7 @@ class DataPlane:
             WorkerLostError: The worker died while it was answering.
             EngineError: The engine failed.
         """
-        attempts = WorkerAttempts(pin, prefix_of(request))
+        attempts = WorkerAttempts(pin, request)
         while True:
             choice = self._router.pick(deployment, attempts)
             answer = Answer(deployment, choice.endpoint.worker)

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from byzer_lab.client.types import SingleOutputMeta, StreamItem, metadata_of
-from byzer_lab.types import Chunk, TokenLogprob, ToolCall, ToolCallDelta
+from byzer_lab.types import Chunk, TokenLogprob, ToolCall, add_pieces
 
 
 class Pieces:
@@ -16,9 +16,6 @@ class Pieces:
         model: Who answers.
         request_id: Of the request.
         delta_mode: Items hold only what is new; else all of the text so far.
-
-    Attributes:
-        calls: The tools that the answer has called so far, arguments as far as they came.
     """
 
     def __init__(self, model: str, request_id: str, delta_mode: bool) -> None:
@@ -31,7 +28,7 @@ class Pieces:
         self._tokens = 0
         self._logprobs: list[TokenLogprob] = []
         self._data: list[bytes] = []
-        self.calls: list[ToolCall] = []
+        self._calls: dict[int, ToolCall] = {}
 
     def next(self, chunk: Chunk) -> StreamItem:
         """Take a chunk; the item that stands for it."""
@@ -39,8 +36,7 @@ class Pieces:
         self._logprobs += chunk.logprobs
         self._reasoning += chunk.reasoning
         self._media_type = chunk.media_type or self._media_type
-        for delta in chunk.tool_calls:
-            self._call(delta)
+        add_pieces(self._calls, chunk.tool_calls)
         meta = SingleOutputMeta(
             generated_tokens_count=self._tokens,
             reasoning=self._reasoning,
@@ -61,13 +57,10 @@ class Pieces:
         self._text += chunk.text
         return StreamItem(chunk.text if self._delta_mode else self._text, meta)
 
-    def _call(self, delta: ToolCallDelta) -> None:
-        while len(self.calls) <= delta.index:
-            self.calls.append(ToolCall("", "", ""))
-        call = self.calls[delta.index]
-        call.id = call.id or delta.id
-        call.name = call.name or delta.name
-        call.arguments += delta.arguments
+    @property
+    def calls(self) -> list[ToolCall]:
+        """The tools that the answer has called so far, arguments as far as they came."""
+        return [self._calls[place] for place in sorted(self._calls)]
 
     def _facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {}
@@ -75,7 +68,7 @@ class Pieces:
             facts["reasoning"] = self._reasoning
         if self._media_type:
             facts["media_type"] = self._media_type
-        if self.calls:
+        if self._calls:
             facts["tool_calls"] = [
                 {"id": call.id, "name": call.name, "arguments": call.arguments}
                 for call in self.calls

@@ -9,7 +9,14 @@ from collections.abc import AsyncGenerator, Sequence
 import msgspec
 
 from byzer_lab.gateway.service import Exchange, Service
-from byzer_lab.types import Chunk, GenerateRequest, TokenLogprob, ToolCall, Usage
+from byzer_lab.types import (
+    Chunk,
+    GenerateRequest,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+    add_pieces,
+)
 
 BEHIND = 64
 """So many chunks may wait for a reader before the workers have to."""
@@ -89,11 +96,7 @@ class Whole:
         self.text += chunk.text
         self.reasoning += chunk.reasoning
         self.logprobs += chunk.logprobs
-        for piece in chunk.tool_calls:
-            call = self.calls.setdefault(piece.index, ToolCall("", "", ""))
-            call.id = call.id or piece.id
-            call.name = call.name or piece.name
-            call.arguments += piece.arguments
+        add_pieces(self.calls, chunk.tool_calls)
         self.finish = chunk.finish_reason or self.finish
         self.usage = chunk.usage or self.usage
 
