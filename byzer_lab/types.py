@@ -123,6 +123,10 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
 
 
+TOOL_CHOICES = ("auto", "none", "required")
+"""What ``tool_choice`` may say instead of a tool's name, so that no tool may have these names."""
+
+
 class Tool(msgspec.Struct, omit_defaults=True):
     """A function that a model may call.
 

@@ -11,9 +11,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from byzer_lab.client.tools.tool import CHOICES, choice_of, local_tool, local_tools
+from byzer_lab.client.tools.tool import choice_of, local_tool, local_tools
 from byzer_lab.client.typed.kinds import kind_of
 from byzer_lab.client.wording import DEFAULT_LANGUAGE, words
+from byzer_lab.types import TOOL_CHOICES
 
 
 def response_class_format(prompt: str, cls: Any, language: str = DEFAULT_LANGUAGE) -> str:
@@ -48,7 +49,7 @@ def function_calling_format(
     """
     read = local_tools(tools)
     choice = choice_of(tool_choice, read)
-    key = f"choice_{choice}" if choice in CHOICES else "choice_named"
+    key = f"choice_{choice}" if choice in TOOL_CHOICES else "choice_named"
     listed = "\n".join(serialize_function_to_json(one) for one in read)
     told = words(key, language, name=choice)
     return words("function_calling", language, prompt=prompt, tools=listed, choice=told)

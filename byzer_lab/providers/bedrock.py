@@ -30,9 +30,9 @@ from byzer_lab.providers.tools import (
     Wanted,
     arguments_of,
     as_text,
-    grouped,
     need_closed,
     parameters_of,
+    turns_of,
     wanted,
 )
 from byzer_lab.schema import parameter
@@ -152,7 +152,7 @@ class Bedrock(Provider):
             more.setdefault("anthropic_version", self.settings.model_api_version)
         system = [{"text": message.text} for message in messages if message.role == "system"]
         return {
-            "messages": self._turns(messages),
+            "messages": turns_of(messages, self._turn, _result),
             **({"system": system} if system else {}),
             **({"inferenceConfig": config} if config else {}),
             **self._tools(asked),
@@ -175,15 +175,6 @@ class Bedrock(Provider):
             structure = {"jsonSchema": {"name": "answer", "schema": text}}
             fields["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
         return fields
-
-    def _turns(self, messages: list[Message]) -> list[dict[str, Any]]:
-        return [
-            {"role": "user", "content": [_result(one) for one in turn]}
-            if turn[0].role == "tool"
-            else self._turn(turn[0])
-            for turn in grouped(messages)
-            if turn[0].role != "system"
-        ]
 
     def _turn(self, message: Message) -> dict[str, Any]:
         content = message.content

@@ -29,9 +29,9 @@ from byzer_lab.providers.tools import (
     Calls,
     Wanted,
     arguments_of,
-    grouped,
     need_closed,
     parameters_of,
+    turns_of,
     wanted,
 )
 from byzer_lab.schema import parameter
@@ -108,7 +108,7 @@ class Claude(Provider):
         prefix = options.pop("response_prefix", "")
         messages = self.conversation(request)
         system = "\n\n".join(message.text for message in messages if message.role == "system")
-        turns = self._turns(messages)
+        turns = turns_of(messages, self._turn, _result)
         if prefix:
             turns.append({"role": "assistant", "content": prefix})
         known = self.preset.find(self.model)
@@ -146,15 +146,6 @@ class Claude(Provider):
             schema = need_closed(self, asked.schema, CLAUDE)
             fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return fields
-
-    def _turns(self, messages: list[Message]) -> list[dict[str, Any]]:
-        return [
-            {"role": "user", "content": [_result(one) for one in turn]}
-            if turn[0].role == "tool"
-            else self._turn(turn[0])
-            for turn in grouped(messages)
-            if turn[0].role != "system"
-        ]
 
     def _turn(self, message: Message) -> dict[str, Any]:
         content = message.content

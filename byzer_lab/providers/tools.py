@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.providers.schemas import Rules, closed
-from byzer_lab.types import Chunk, FinishReason, GenerateRequest, Message, Tool, ToolCallDelta
+from byzer_lab.types import (
+    TOOL_CHOICES,
+    Chunk,
+    FinishReason,
+    GenerateRequest,
+    Message,
+    Tool,
+    ToolCallDelta,
+)
 
 if TYPE_CHECKING:
     from byzer_lab.providers.base import Provider
     from byzer_lab.providers.presets import Structured
 
-CHOICES = ("auto", "none", "required")
 ANSWER, ANSWERS = "answer", "Gives the answer to the user; it is called exactly once."
 """The tool that a model is made to call where a tool call is how its answer fits a schema."""
 
@@ -42,7 +49,7 @@ class Wanted:
     @property
     def named(self) -> str:
         """The one tool that must be called; empty where none is named."""
-        return "" if self.choice in CHOICES else self.choice
+        return "" if self.choice in TOOL_CHOICES else self.choice
 
     @property
     def answers_by_tool(self) -> bool:
@@ -91,9 +98,9 @@ def _allowed(provider: Provider, model: str, asked: Wanted) -> Wanted:
         raise InvalidRequestError(f"{provider.type} can't give tools to {model}; leave them out.")
     if len(set(names)) != len(names):
         raise InvalidRequestError(f"Two tools have the same name: {', '.join(sorted(names))}.")
-    if asked.choice not in (*CHOICES, *names):
+    if asked.choice not in (*TOOL_CHOICES, *names):
         raise InvalidRequestError(
-            f"tool_choice is {asked.choice!r}; it must be {', '.join(CHOICES)} or one of the "
+            f"tool_choice is {asked.choice!r}; it must be {', '.join(TOOL_CHOICES)} or one of the "
             f"tools: {', '.join(names)}."
         )
     takes = provider.abilities.tool_choices
@@ -101,7 +108,7 @@ def _allowed(provider: Provider, model: str, asked: Wanted) -> Wanted:
         asked = replace(asked, choice=names[0])
     if asked.choice == "none" and "none" not in takes:
         return replace(asked, tools=[], choice="auto")
-    kind = asked.choice if asked.choice in CHOICES else "named"
+    kind = asked.choice if asked.choice in TOOL_CHOICES else "named"
     if kind not in takes:
         what = "any tool" if kind == "required" else asked.choice
         raise InvalidRequestError(
@@ -199,6 +206,27 @@ def grouped(messages: list[Message]) -> Iterator[list[Message]]:
         yield [message]
     if results:
         yield results
+
+
+def turns_of(
+    messages: list[Message],
+    write: Callable[[Message], dict[str, Any]],
+    result: Callable[[Message], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """A conversation without its system message, for providers where the user tells results.
+
+    Args:
+        messages: The conversation.
+        write: Writes a turn.
+        result: Writes the result of a tool, as a block of the user's turn.
+    """
+    return [
+        {"role": "user", "content": [result(one) for one in turn]}
+        if turn[0].role == "tool"
+        else write(turn[0])
+        for turn in grouped(messages)
+        if turn[0].role != "system"
+    ]
 
 
 def as_text(messages: list[Message]) -> list[Message]:

@@ -12,13 +12,13 @@ import msgspec
 from byzer_lab.client.asking import Ask
 from byzer_lab.client.tools.calls import calls_in, new_id
 from byzer_lab.client.tools.running import Outcome, reason_of, results_text, run_calls
-from byzer_lab.client.tools.tool import CHOICES, LocalTool
+from byzer_lab.client.tools.tool import LocalTool
 from byzer_lab.client.typed.asking import CUT, with_text
 from byzer_lab.client.typed.schemas import LEVELS, REFUSALS, loosened
 from byzer_lab.client.types import LLMFunctionCallResponse, LLMResponse
 from byzer_lab.client.wording import words
 from byzer_lab.errors import ContextLengthError
-from byzer_lab.types import Message, ToolCall
+from byzer_lab.types import TOOL_CHOICES, Message, ToolCall
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class ToolQuestion:
         return LLMFunctionCallResponse(response=response, values=values, metadata=metadata)
 
     def _run(self, calls: list[ToolCall], first: bool) -> list[Outcome]:
-        if not first or self.choice in CHOICES:
+        if not first or self.choice in TOOL_CHOICES:
             return run_calls(calls, self.tools)
         right = [call for call in calls if call.name == self.choice]
         wrong = f"The model called another tool than {self.choice}, which tool_choice names."

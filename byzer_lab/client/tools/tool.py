@@ -14,10 +14,9 @@ from byzer_lab.client.tools.signature import NAMED, Signature, object_in
 from byzer_lab.client.typed.kinds import SchemaKind, UnfitError, kind_of
 from byzer_lab.client.typed.schemas import own_object
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.types import Tool
+from byzer_lab.types import TOOL_CHOICES, Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CHOICES = ("auto", "none", "required")
 
 
 class LocalTool:
@@ -32,10 +31,10 @@ class LocalTool:
     def __init__(
         self, tool: Tool, given: Any, call: Callable[[str], Any], is_async: bool = False
     ) -> None:
-        if not _NAME.fullmatch(tool.name) or tool.name in CHOICES:
+        if not _NAME.fullmatch(tool.name) or tool.name in TOOL_CHOICES:
             raise InvalidRequestError(
                 f"A tool is named {tool.name!r}; a name has up to 64 letters, digits, _ and -, and "
-                f"is none of {', '.join(CHOICES)}. Give the function a name with def."
+                f"is none of {', '.join(TOOL_CHOICES)}. Give the function a name with def."
             )
         self.tool = tool
         self.given = given
@@ -219,9 +218,9 @@ def choice_of(tool_choice: Any, tools: list[LocalTool]) -> str:
         function = tool_choice.get("function", tool_choice)
         if isinstance(function, Mapping):
             tool_choice = function.get("name", function.get("type"))
-    if isinstance(tool_choice, str) and tool_choice in (*CHOICES, *names):
+    if isinstance(tool_choice, str) and tool_choice in (*TOOL_CHOICES, *names):
         return tool_choice
     raise InvalidRequestError(
-        f"tool_choice is {tool_choice!r}; it must be {', '.join(CHOICES)} or one of the tools: "
-        f"{', '.join(names)}."
+        f"tool_choice is {tool_choice!r}; it must be {', '.join(TOOL_CHOICES)} or one of the "
+        f"tools: {', '.join(names)}."
     )

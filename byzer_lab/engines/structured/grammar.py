@@ -10,7 +10,7 @@ from typing import Any
 from byzer_lab.engines.structured.calls import CallFormat
 from byzer_lab.engines.structured.schemas import held_parts, held_schema
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.types import GenerateRequest, Tool
+from byzer_lab.types import TOOL_CHOICES, GenerateRequest, Tool
 
 # A model that never ends would call for ever.
 _MOST_CALLS = 32
@@ -55,7 +55,7 @@ def offered_tools(request: GenerateRequest) -> list[Tool]:
     """
     names = [tool.name for tool in request.tools]
     for name in names:
-        if not _NAME.fullmatch(name) or name in ("auto", "none", "required"):
+        if not _NAME.fullmatch(name) or name in TOOL_CHOICES:
             raise InvalidRequestError(
                 f"A tool can't be named {name!r}; a name has letters, digits, '_' and '-', and is "
                 "none of auto, none and required."

@@ -10,6 +10,7 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.gateway.openai import shapes
 from byzer_lab.generation import check_generation
 from byzer_lab.types import (
+    TOOL_CHOICES,
     ImagePart,
     ImageUrl,
     Message,
@@ -21,7 +22,6 @@ from byzer_lab.types import (
 )
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-RESERVED = ("auto", "none", "required")
 
 
 def refused(param: str, sentence: str) -> InvalidRequestError:
@@ -132,7 +132,7 @@ def check_tools(tools: Sequence[Tool], places: str) -> None:
     """
     for number, tool in enumerate(tools):
         place = places.format(number)
-        if not TOOL_NAME.fullmatch(tool.name) or tool.name in RESERVED:
+        if not TOOL_NAME.fullmatch(tool.name) or tool.name in TOOL_CHOICES:
             raise refused(
                 f"{place}.name",
                 f"{tool.name!r} can't name a tool: use 1 to 64 letters, digits, '_' or '-', and "
@@ -157,7 +157,7 @@ def read_choice(choice: str | None, tools: Sequence[Tool]) -> str:
         return "auto"
     if not tools and choice != "none":
         raise refused("tool_choice", "it is allowed with tools only.")
-    if choice not in RESERVED and choice not in {tool.name for tool in tools}:
+    if choice not in TOOL_CHOICES and choice not in {tool.name for tool in tools}:
         raise refused("tool_choice", f"there is no tool {choice!r} among the tools.")
     return choice
 

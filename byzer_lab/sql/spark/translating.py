@@ -130,19 +130,21 @@ def _arithmetic(node: exp.Expr) -> exp.Expr:
         return made
     if isinstance(left, exp.Interval) or isinstance(right, exp.Interval):
         return node
-    made = node.copy()
-    made.set("this", _operand(left))
-    made.set("expression", _operand(right))
-    return made
+    return _of_operands(node)
 
 
 def _comparison(node: exp.Expr) -> exp.Expr:
     left, right = node.args["this"], node.args["expression"]
     if _is_number(left) == _is_number(right):
         return node
+    return _of_operands(node)
+
+
+def _of_operands(node: exp.Expr) -> exp.Expr:
+    """The node on both its sides as numbers."""
     made = node.copy()
-    made.set("this", _operand(left))
-    made.set("expression", _operand(right))
+    for side in ("this", "expression"):
+        made.set(side, _operand(node.args[side]))
     return made
 
 
