@@ -14,13 +14,12 @@ import argparse
 import asyncio
 import json
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Cost, Figures, Rounds, goal, spread, table
-from byzer_lab.engines.base import EngineConfig
+from benchmarks.random_llama import load, save_llama
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.types import GenerateRequest, Sampling
 
@@ -49,9 +48,7 @@ def texts() -> Iterator[str]:
 
 def save_model(folder: Path, hidden: int, layers: int) -> None:
     """Save a Llama with random weights and a byte-level tokenizer."""
-    import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -63,33 +60,7 @@ def save_model(folder: Path, hidden: int, layers: int) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts(), trainer)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(folder)
-    torch.manual_seed(0)
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=VOCABULARY,
-            hidden_size=hidden,
-            intermediate_size=3 * hidden,
-            num_hidden_layers=layers,
-            num_attention_heads=hidden // 64,
-            num_key_value_heads=max(1, hidden // 128),
-            max_position_embeddings=2048,
-            initializer_range=0.1,
-            eos_token_id=0,
-            bos_token_id=None,
-        )
-    ).save_pretrained(folder)
-
-
-def load(folder: str, concurrency: int) -> TransformersEngine:
-    """Load the engine as a worker does: on a thread of its own, with one processor thread."""
-    config = EngineConfig(folder, "custom/auto", {"num_threads": 1}, concurrency)
-    engine = TransformersEngine(config)
-    thread = threading.Thread(target=engine.load, args=(lambda _: None,))
-    thread.start()
-    thread.join()
-    engine.meta()  # raises when loading failed
-    return engine
+    save_llama(folder, tokenizer, VOCABULARY, hidden, layers)
 
 
 async def answers(engine: TransformersEngine, count: int, tokens: int, **asked: Any) -> None:

@@ -14,12 +14,11 @@ import argparse
 import asyncio
 import statistics
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from byzer_lab.engines.base import EngineConfig
+from benchmarks.random_llama import load, save_llama
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.types import GenerateRequest, Sampling
 
@@ -28,42 +27,14 @@ GOAL = 4.0
 
 def save_model(folder: Path, hidden: int, layers: int) -> None:
     """Save a Llama with random weights and a tokenizer of single bytes."""
-    import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {piece: number for number, piece in enumerate(["<end>", *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(folder)
-    torch.manual_seed(0)
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=8192,
-            hidden_size=hidden,
-            intermediate_size=3 * hidden,
-            num_hidden_layers=layers,
-            num_attention_heads=hidden // 64,
-            num_key_value_heads=max(1, hidden // 128),
-            max_position_embeddings=2048,
-            initializer_range=0.1,
-            eos_token_id=0,
-            bos_token_id=None,
-        )
-    ).save_pretrained(folder)
-
-
-def load(folder: Path, concurrency: int) -> TransformersEngine:
-    """Load the engine as a worker does: on a thread of its own, with one processor thread."""
-    config = EngineConfig(str(folder), "custom/auto", {"num_threads": 1}, concurrency)
-    engine = TransformersEngine(config)
-    thread = threading.Thread(target=engine.load, args=(lambda _: None,))
-    thread.start()
-    thread.join()
-    engine.meta()  # raises when loading failed
-    return engine
+    save_llama(folder, tokenizer, 8192, hidden, layers)
 
 
 async def batched(engine: TransformersEngine, prompts: list[str], tokens: int) -> list[str]:
@@ -106,7 +77,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), given.hidden, given.layers)
-        engine = load(Path(folder), given.requests)
+        engine = load(folder, given.requests)
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -9,29 +9,16 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from byzer_lab import ByzerLLM
 from byzer_lab.cli.main import app
 from byzer_lab.generation import read_sampling
 from byzer_lab.records import DeploymentSpec
 from byzer_lab.widgets.equivalents import as_shell
-from tests.widgets.test_equivalents import SPECS
+from tests.widgets.test_equivalents import SPECS, caught_deploys
 
 
 def deployed_by(words: list[str], monkeypatch: pytest.MonkeyPatch) -> DeploymentSpec:
     """Run the command up to where it would talk to a cluster."""
-    found: list[DeploymentSpec] = []
-
-    class Gateway:
-        def deploy(self, spec: DeploymentSpec, **_: Any) -> None:
-            found.append(spec)
-            raise ConnectionAbortedError
-
-    class Session:
-        gateway = Gateway()
-
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    monkeypatch.setattr(ByzerLLM, "_session", Session())
-    monkeypatch.setattr("byzer_lab.client.settings.existing_session", lambda: None)
+    found = caught_deploys(monkeypatch)
     answer = CliRunner().invoke(app, words[1:])
     assert found, answer.output
     return found[0]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from byzer_lab.bundled import bundled_model
 from byzer_lab.engines.base import EngineConfig, LoadProgress
+from byzer_lab.engines.llama_cpp import LlamaCppEngine
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.types import Chunk, GenerateRequest, Message, Sampling
 from tests.support.encoders import make_bert, make_reranker
@@ -210,3 +212,20 @@ def bge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reranker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a cross-encoder."""
     return make_reranker(tmp_path_factory.mktemp("reranker"))
+
+
+@pytest.fixture(scope="module")
+async def bundled_transformers() -> AsyncIterator[TransformersEngine]:
+    """The bundled model, on transformers."""
+    made = load_engine(bundled_model())
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+async def bundled_llama_cpp() -> AsyncIterator[LlamaCppEngine]:
+    """The same on llama.cpp."""
+    made = LlamaCppEngine(EngineConfig(str(bundled_model()), "custom/auto", {}, 24))
+    made.load(lambda _: None)
+    yield made
+    await made.close()

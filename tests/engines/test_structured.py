@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from byzer_lab.bundled import bundled_model
-from byzer_lab.engines.base import EngineConfig
-from byzer_lab.engines.llama_cpp import LlamaCppEngine
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import Chunk, GenerateRequest, Message
-from tests.engines.conftest import ask, load_engine
+from tests.engines.conftest import ask
 from tests.support.random_schemas import Schema, random_schema, refused_schema
 
 Validator = jsonschema.Draft202012Validator
@@ -50,22 +46,7 @@ def check(schema: Schema, text: str) -> None:
     Validator(schema, format_checker=Validator.FORMAT_CHECKER).validate(json.loads(text))
 
 
-@pytest.fixture(scope="module")
-async def transformers() -> AsyncIterator[TransformersEngine]:
-    made = load_engine(bundled_model())
-    yield made
-    await made.close()
-
-
-@pytest.fixture(scope="module")
-async def llama_cpp() -> AsyncIterator[LlamaCppEngine]:
-    made = LlamaCppEngine(EngineConfig(str(bundled_model()), "custom/auto", {}, 24))
-    made.load(lambda _: None)
-    yield made
-    await made.close()
-
-
-@pytest.fixture(params=["transformers", "llama_cpp"])
+@pytest.fixture(params=["bundled_transformers", "bundled_llama_cpp"])
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from byzer_lab.bundled import bundled_model
-from byzer_lab.engines.base import EngineConfig
-from byzer_lab.engines.llama_cpp import LlamaCppEngine
 from byzer_lab.engines.structured.calls import HERMES, LLAMA, MISTRAL, CallFormat, call_format
 from byzer_lab.engines.structured.reading import CallReader
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message, Tool, ToolCall
-from tests.engines.conftest import ask, load_engine
+from tests.engines.conftest import ask
 
 RANGE = Tool(
     "compute_date_range",
@@ -67,22 +63,7 @@ def calling(words: str | list[Message], **more: Any) -> GenerateRequest:
     return request
 
 
-@pytest.fixture(scope="module")
-async def transformers() -> AsyncIterator[TransformersEngine]:
-    made = load_engine(bundled_model())
-    yield made
-    await made.close()
-
-
-@pytest.fixture(scope="module")
-async def llama_cpp() -> AsyncIterator[LlamaCppEngine]:
-    made = LlamaCppEngine(EngineConfig(str(bundled_model()), "custom/auto", {}, 24))
-    made.load(lambda _: None)
-    yield made
-    await made.close()
-
-
-@pytest.fixture(params=["transformers", "llama_cpp"])
+@pytest.fixture(params=["bundled_transformers", "bundled_llama_cpp"])
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
@@ -169,9 +150,9 @@ async def test_arguments_fit_their_schema_at_any_temperature(engine: Any) -> Non
     assert {calls[0][0] for _, calls, _ in answers} == {"send", "compute_now"}
 
 
-async def test_several_calls_in_one_answer(transformers: TransformersEngine) -> None:
-    structure = transformers._structured()
-    loaded, _ = transformers._ready()
+async def test_several_calls_in_one_answer(bundled_transformers: TransformersEngine) -> None:
+    structure = bundled_transformers._structured()
+    loaded, _ = bundled_transformers._ready()
     call = '<tool_call>\n{"name": "compute_now", "arguments": {}}\n</tool_call>'
     for text, parallel, fits in [
         (f"{call}\n{call}\n{call}", True, True),

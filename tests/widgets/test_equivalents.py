@@ -64,8 +64,9 @@ def test_the_python_deploys_the_same(spec: DeploymentSpec, monkeypatch: pytest.M
     assert deployed == spec
 
 
-def python_of(spec: DeploymentSpec, monkeypatch: pytest.MonkeyPatch) -> DeploymentSpec:
-    """Run the Python text up to where it would talk to a cluster."""
+def caught_deploys(monkeypatch: pytest.MonkeyPatch) -> list[DeploymentSpec]:
+    """What a client deploys from now on; it gets no further than to where it would talk to a
+    cluster."""
     found: list[DeploymentSpec] = []
 
     class Gateway:
@@ -79,6 +80,12 @@ def python_of(spec: DeploymentSpec, monkeypatch: pytest.MonkeyPatch) -> Deployme
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setattr(ByzerLLM, "_session", Session())
     monkeypatch.setattr("byzer_lab.client.settings.existing_session", lambda: None)
+    return found
+
+
+def python_of(spec: DeploymentSpec, monkeypatch: pytest.MonkeyPatch) -> DeploymentSpec:
+    """Run the Python text up to where it would talk to a cluster."""
+    found = caught_deploys(monkeypatch)
     with pytest.raises(ConnectionAbortedError):
         exec(as_python(spec), {})
     (deployed,) = found
