@@ -228,6 +228,11 @@ def from_wire(body: dict[str, Any]) -> ByzerLabError:
     return kind(str(body.get("message", "unknown error")), **(body.get("details") or {}))
 
 
+def without_dot(sentence: str) -> str:
+    """Another's sentence, to stand within one of ours."""
+    return sentence.strip().rstrip(".")
+
+
 def describe(error: BaseException) -> str:
     """One line that names a foreign exception: ``ValueError: bad shape``."""
     if isinstance(error, ByzerLabError):

@@ -114,6 +114,20 @@ def refuse_calls(messages: list[Message], template: str) -> None:
         )
 
 
+def wrong_ranks(asked: str, gpus: float, ranks: int) -> InvalidRequestError:
+    """The error of a deployment whose ranks are not as many as its GPUs.
+
+    Args:
+        asked: What asks for the ranks, such as ``tensor_parallel_size is 4``.
+        gpus: Of one worker.
+        ranks: How many there would be.
+    """
+    return InvalidRequestError(
+        f"{asked}, but gpus_per_worker is {gpus:g}, and each GPU runs one rank; leave it out, or "
+        f"set gpus_per_worker to {ranks}."
+    )
+
+
 def fit_answer(request: GenerateRequest, input_tokens: int, window: int) -> int:
     """How many tokens the answer may have.
 

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.completer import SimpleCompletion
 
 from byzer_lab.errors import ByzerLabError
 from byzer_lab.schema import ParameterInfo
 from byzer_lab_magics.arguments import Arguments
 from byzer_lab_magics.connection import running_session
+from byzer_lab_magics.matcher import Matcher
 from byzer_lab_magics.options import Option
 from byzer_lab_magics.parameters import body_candidates
 
@@ -22,7 +23,7 @@ WAIT_S = 0.2
 FRESH_S = 1.0
 
 
-class Completion:
+class Completion(Matcher):
     """The matcher in one shell.
 
     Args:
@@ -44,14 +45,7 @@ class Completion:
         known = "|".join(self._magics)
         self._pattern = re.compile(rf"\s*(?:\w+\s*=\s*)?(%%?)({known})\s+(.*)$")
         self._names = CachedNames(names or deployment_names)
-        self._matchers = shell.Completer.custom_matchers
-        # IPython marks matchers with attributes, which a bound method can't have.
-        self._matcher = context_matcher(identifier="byzer_lab")(lambda context: self.match(context))
-        self._matchers.append(self._matcher)
-
-    def undo(self) -> None:
-        """Leave the shell as it was."""
-        self._matchers.remove(self._matcher)
+        super().__init__(shell, "byzer_lab")
 
     def match(self, context: Any) -> dict[str, Any]:
         """What fits at the cursor."""

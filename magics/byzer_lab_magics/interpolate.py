@@ -9,7 +9,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from byzer_lab.errors import describe
+from byzer_lab.errors import describe, without_dot
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 RAW_HINT = "--raw switches templates off"
@@ -38,26 +38,22 @@ def interpolate(template: str, namespace: Mapping[str, Any]) -> str:
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(
             f"Line {error.lineno} of the prompt is not a valid template: "
-            f"{_without_dot(str(error.message))} ({RAW_HINT})."
+            f"{without_dot(str(error.message))} ({RAW_HINT})."
         ) from None
     except jinja2.UndefinedError as error:
         raise UsageError(_undefined(str(error.message), namespace)) from None
     except Exception as error:
         raise UsageError(
-            f"The prompt's template failed: {_without_dot(describe(error))} ({RAW_HINT})."
+            f"The prompt's template failed: {without_dot(describe(error))} ({RAW_HINT})."
         ) from None
 
 
 def _undefined(message: str, namespace: Mapping[str, Any]) -> str:
     match = _UNDEFINED.search(message)
     if not match:
-        return f"The prompt's template failed: {_without_dot(message)} ({RAW_HINT})."
+        return f"The prompt's template failed: {without_dot(message)} ({RAW_HINT})."
     name = match[1]
     names = [known for known in namespace if not known.startswith("_")]
     close = get_close_matches(name, names, n=3)
     hint = f"; did you mean {' or '.join(close)}?" if close else "."
     return f"{name!r} is not defined in this notebook ({RAW_HINT}){hint}"
-
-
-def _without_dot(sentence: str) -> str:
-    return sentence.strip().rstrip(".")

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.completer import SimpleCompletion
 
 from byzer_lab.errors import ByzerLabError
+from byzer_lab_magics.matcher import Matcher
 from byzer_lab_magics.sql import known_session
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-class SqlCompletion:
+class SqlCompletion(Matcher):
     """The matcher in one shell.
 
     Args:
@@ -52,16 +53,7 @@ class SqlCompletion:
     def __init__(self, shell: Any, names: Callable[[], list[str]]) -> None:
         self._shell = shell
         self._names = names
-        self._matchers = shell.Completer.custom_matchers
-        # IPython marks matchers with attributes, which a bound method can't have.
-        self._matcher = context_matcher(identifier="byzer_lab_sql")(
-            lambda context: self.match(context)
-        )
-        self._matchers.append(self._matcher)
-
-    def undo(self) -> None:
-        """Leave the shell as it was."""
-        self._matchers.remove(self._matcher)
+        super().__init__(shell, "byzer_lab_sql")
 
     def match(self, context: Any) -> dict[str, Any]:
         """What fits at the cursor."""

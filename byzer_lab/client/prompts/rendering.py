@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from byzer_lab.errors import InvalidRequestError, describe
+from byzer_lab.errors import InvalidRequestError, describe, without_dot
 
 Render = Literal["simple", "jinja2"]
 RENDERS = ("simple", "jinja2")
@@ -61,7 +61,7 @@ def _simple(template: str, values: Mapping[str, Any], name: str) -> str:
             parts.append(format(value, _simple(form, values, name) if form else ""))
     except (ValueError, TypeError) as error:
         raise InvalidRequestError(
-            f"The prompt of {name} can't be filled in: {_without_dot(str(error))}. A brace that is "
+            f"The prompt of {name} can't be filled in: {without_dot(str(error))}. A brace that is "
             'meant stands twice, as in {{"key": 1}}; or use render="jinja2".'
         ) from error
     return "".join(parts)
@@ -78,22 +78,22 @@ def _jinja(template: str, values: Mapping[str, Any], name: str) -> str:
     except jinja2.TemplateSyntaxError as error:
         raise InvalidRequestError(
             f"Line {error.lineno} of the prompt of {name} is no valid template: "
-            f"{_without_dot(str(error.message))}."
+            f"{without_dot(str(error.message))}."
         ) from error
     except jinja2.UndefinedError as error:
         match = _UNDEFINED.search(str(error.message))
         raise InvalidRequestError(
             _missing(match[1], values, name)
             if match
-            else f"The prompt of {name} failed: {_without_dot(str(error.message))}."
+            else f"The prompt of {name} failed: {without_dot(str(error.message))}."
         ) from error
     except SecurityError as error:
         raise InvalidRequestError(
-            f"The prompt of {name} does what a prompt may not: {_without_dot(str(error))}."
+            f"The prompt of {name} does what a prompt may not: {without_dot(str(error))}."
         ) from error
     except Exception as error:
         raise InvalidRequestError(
-            f"The prompt of {name} failed: {_without_dot(describe(error))}."
+            f"The prompt of {name} failed: {without_dot(describe(error))}."
         ) from error
 
 
@@ -102,7 +102,3 @@ def _missing(field: str, values: Mapping[str, Any], name: str) -> str:
     known = f"it has {', '.join(values)}." if values else "it has none."
     hint = f"did you mean {close[0]}?" if close else known
     return f"The prompt of {name} names {field!r}, which is no parameter of it; {hint}"
-
-
-def _without_dot(sentence: str) -> str:
-    return sentence.strip().rstrip(".")

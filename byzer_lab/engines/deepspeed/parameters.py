@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from byzer_lab.engines.checks import wrong_ranks
 from byzer_lab.engines.transformers.parameters import Parameters as LoadingParameters
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.schema import parameter, read_parameters
@@ -103,10 +104,7 @@ def read_infer_params(given: Mapping[str, Any], gpus: float) -> Parameters:
     parameters = read_parameters(Parameters, given, "deepspeed")
     size = parameters.tensor_parallel_size
     if size is not None and gpus >= 1 and size != int(gpus):
-        raise InvalidRequestError(
-            f"tensor_parallel_size is {size}, but gpus_per_worker is {gpus:g}, and each GPU runs "
-            f"one rank; leave it out, or set gpus_per_worker to {size}."
-        )
+        raise wrong_ranks(f"tensor_parallel_size is {size}", gpus, size)
     if parameters.zero_offload != "none" and size is not None and size > 1:
         raise InvalidRequestError(
             f"tensor_parallel_size is {size} and zero_offload is {parameters.zero_offload}: layers "

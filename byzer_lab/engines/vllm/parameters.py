@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from byzer_lab.engines.checks import wrong_ranks
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.schema import Kind, ParameterInfo, read_values
 
@@ -197,10 +198,7 @@ def _check_ranks(arguments: Mapping[str, Any], gpus: float) -> None:
     rest = gpus % ranks if "tensor_parallel_size" not in given else gpus - ranks
     if (gpus >= 1 and rest) or 0 < gpus < 1 < ranks:
         words = " and ".join(f"{name} is {value}" for name, value in given.items())
-        raise InvalidRequestError(
-            f"{words}, but gpus_per_worker is {gpus:g}, and each GPU runs one rank; leave it out, "
-            f"or set gpus_per_worker to {ranks}."
-        )
+        raise wrong_ranks(words, gpus, ranks)
 
 
 def _check_adapters(adapters: dict[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
