@@ -17,25 +17,27 @@ from tests.conftest import COUNTING
 TALKING = "tests.support.talking:TalkingEngine"
 
 
-@pytest.fixture(scope="session")
-def counting(cluster: Runtime) -> str:
+@pytest.fixture(scope="package")
+def counting(cluster: Runtime) -> Iterator[str]:
     """A deployment with two workers that count, 4 requests at a time each."""
     llm = ByzerLLM()
     llm.setup_num_workers(2).setup_worker_concurrency(4).setup_infer_backend(COUNTING)
     llm.deploy(udf_name="counting")
-    return "counting"
+    yield "counting"
+    llm.undeploy("counting", force=True)
 
 
-@pytest.fixture(scope="session")
-def talking(cluster: Runtime) -> str:
+@pytest.fixture(scope="package")
+def talking(cluster: Runtime) -> Iterator[str]:
     """A deployment that shows what it was asked."""
     llm = ByzerLLM()
     llm.setup_worker_concurrency(8).setup_infer_backend(TALKING)
     llm.deploy(udf_name="talking")
-    return "talking"
+    yield "talking"
+    llm.undeploy("talking", force=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def openai(cluster: Runtime) -> Iterator[Any]:
     """OpenAI's own client, which asks once. Not typed: tests send it what its types forbid."""
     with openai_sdk.OpenAI(
@@ -44,7 +46,7 @@ def openai(cluster: Runtime) -> Iterator[Any]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def anthropic(cluster: Runtime) -> Iterator[Any]:
     """Anthropic's own client, which asks once."""
     with anthropic_sdk.Anthropic(

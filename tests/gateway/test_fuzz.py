@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -22,13 +23,14 @@ NUMBERS = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
 BODIES = [handler for handler in HANDLERS if handler.body is not Any]
 
 
-@pytest.fixture(scope="session")
-def demo(cluster: Runtime) -> str:
+@pytest.fixture(scope="module")
+def demo(cluster: Runtime) -> Iterator[str]:
     """The bundled model, by the transformers backend."""
     llm = ByzerLLM()
     llm.setup_worker_concurrency(4)
     llm.deploy(model_path="bundled", udf_name="demo")
-    return "demo"
+    yield "demo"
+    llm.undeploy("demo", force=True)
 
 
 def description(model: str) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def test_an_option_may_have_few_values() -> None:
     with pytest.raises(UsageError) as caught:
         DEPLOY.parse("c --model_path m --load_balance random")
     assert str(caught.value) == (
-        "%llm_deploy: --load_balance wants lru, round_robin or least_loaded, not 'random'."
+        "%llm_deploy: --load_balance wants lru, round_robin, least_loaded or prefix, not 'random'."
     )
 
 
