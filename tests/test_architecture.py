@@ -25,6 +25,7 @@ GROUND = {
     "deployment",
     "errors",
     "generation",
+    "jobs",
     "records",
     "routing",
     "schema",
@@ -43,7 +44,8 @@ ROOMS: dict[str, set[str]] = {
     "engines": set(),
     "providers": {"engines"},
     "workers": {"engines", "bundled"},
-    "registry": {"workers", "engines"},
+    "training": {"engines", "bundled"},
+    "registry": {"workers", "engines", "training"},
     "gateway": set(),
     "cluster": {"registry", "gateway"},
     "client": {"cluster", "sandbox"},
@@ -61,11 +63,15 @@ FROM_THE_CLUSTER = {"connect", "launch", "runtime"}
 """The modules of the cluster's room that the floors above may use."""
 
 PLACES: dict[str, set[str]] = {
-    "ray": {"cluster", "engines", "gateway", "registry", "workers"},
-    "torch": {"engines"},
-    "transformers": {"engines"},
+    "ray": {"cluster", "engines", "gateway", "registry", "training", "workers"},
+    "torch": {"engines", "training"},
+    "transformers": {"engines", "training"},
+    "trl": {"training"},
+    "peft": {"engines", "training"},
+    "datasets": {"training"},
+    "diffusers": {"engines"},
     "vllm": {"engines"},
-    "deepspeed": {"engines"},
+    "deepspeed": {"engines", "training"},
     "sentence_transformers": {"engines"},
     "sqlite3": {"registry", "sql"},
     "uvicorn": {"web"},
@@ -87,10 +93,19 @@ PLACES: dict[str, set[str]] = {
 }
 """Where a library may be used at all."""
 
-LAZY = {"ray", "torch", "transformers", "sentence_transformers", "uvicorn", "vllm", "deepspeed"}
+LAZY = {
+    *("ray", "torch", "transformers", "sentence_transformers", "uvicorn", "vllm", "deepspeed"),
+    *("trl", "peft", "datasets", "diffusers"),
+}
 """Never imported at module level ..."""
 
-AT_ONCE = {"engines": {"torch", "transformers", "sentence_transformers", "vllm", "deepspeed"}}
+AT_ONCE = {
+    "engines": {
+        *("torch", "transformers", "sentence_transformers", "vllm", "deepspeed", "peft"),
+        "diffusers",
+    },
+    "training": {"torch", "transformers", "trl", "peft", "datasets", "deepspeed"},
+}
 """... but for the modules that an engine's ``load`` imports: see the test of an engine's class."""
 
 
