@@ -121,6 +121,8 @@ class Load(msgspec.Struct):
         tokens_per_second: Tokens generated, or read by an embedding model, in the last second.
         requests: Requests finished since the worker started.
         memory_mb: Resident memory of the worker's process, in MiB.
+        phase: What the request is at that tells its progress, such as ``drawing``.
+        progress: Share of it that is done, 0 to 1; ``None`` while no request tells.
     """
 
     in_flight: int = 0
@@ -128,6 +130,8 @@ class Load(msgspec.Struct):
     tokens_per_second: float = 0.0
     requests: int = 0
     memory_mb: float = 0.0
+    phase: str = ""
+    progress: float | None = None
 
 
 class WorkerRecord(msgspec.Struct, kw_only=True):

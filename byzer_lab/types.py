@@ -271,6 +271,20 @@ def add_pieces(calls: dict[int, ToolCall], pieces: list[ToolCallDelta]) -> None:
         call.arguments += piece.arguments
 
 
+class Progress(msgspec.Struct, omit_defaults=True):
+    """How far an answer is that comes whole, such as a picture.
+
+    Attributes:
+        done: Steps that are over.
+        total: All steps of the request.
+        phase: In words, such as ``drawing picture 2 of 3``.
+    """
+
+    done: int
+    total: int
+    phase: str = ""
+
+
 class Chunk(msgspec.Struct, omit_defaults=True):
     """A piece of an answer.
 
@@ -280,6 +294,9 @@ class Chunk(msgspec.Struct, omit_defaults=True):
         tool_calls: New pieces of tool calls.
         data: New bytes of a sound, or one whole picture; base64 in JSON.
         media_type: Of ``data``, such as ``audio/mpeg`` or ``image/png``.
+        prompt: What ``data`` was drawn from, where the engine tells.
+        progress: How far the answer is; such a chunk carries nothing else, and only the newest
+            counts.
         tokens: How many tokens this piece stands for.
         logprobs: One for each of these tokens, where they were asked for.
         finish_reason: Set on the last chunk only.
@@ -292,6 +309,8 @@ class Chunk(msgspec.Struct, omit_defaults=True):
     tool_calls: list[ToolCallDelta] = []
     data: bytes = b""
     media_type: str = ""
+    prompt: str = ""
+    progress: Progress | None = None
     tokens: int = 0
     logprobs: list[TokenLogprob] = []
     finish_reason: FinishReason | None = None

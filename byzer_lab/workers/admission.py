@@ -7,6 +7,7 @@ from collections import deque
 from types import TracebackType
 
 from byzer_lab.errors import NotReadyError, QueueFullError, WorkerBusyError
+from byzer_lab.types import Progress
 
 
 class Admission:
@@ -16,6 +17,9 @@ class Admission:
         name: Name of the deployment, for messages.
         slots: Most requests answered at a time.
         places: Most requests that wait.
+
+    Attributes:
+        progress: Of the request that told its own last; ``None`` while none tells.
     """
 
     def __init__(self, name: str, slots: int, places: int) -> None:
@@ -26,6 +30,7 @@ class Admission:
         self.in_flight = 0
         self.finished = 0
         self.draining = False
+        self.progress: Progress | None = None
 
     @property
     def queued(self) -> int:

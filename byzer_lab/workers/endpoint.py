@@ -138,10 +138,17 @@ class GenerateEndpoint(Endpoint[GenerateRequest]):
             await send({"type": "http.response.body", "body": b""})
 
     async def _generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
-        with self._failures():
-            async with contextlib.aclosing(self._engine.generate(request)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+        told = None
+        try:
+            with self._failures():
+                async with contextlib.aclosing(self._engine.generate(request)) as chunks:
+                    async for chunk in chunks:
+                        if chunk.progress:
+                            told = self._admission.progress = chunk.progress
+                        yield chunk
+        finally:
+            if told is not None and self._admission.progress is told:
+                self._admission.progress = None
 
 
 class WholeEndpoint(Endpoint[R]):

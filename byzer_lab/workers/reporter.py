@@ -70,12 +70,15 @@ class Reporter:
 
     def load(self) -> Load:
         """What the worker is doing now."""
+        progress = self._admission.progress
         return Load(
             in_flight=self._admission.in_flight,
             queued=self._admission.queued,
             tokens_per_second=self._report.load.tokens_per_second,
             requests=self._admission.finished,
             memory_mb=round(self._process.memory_info().rss / 2**20),
+            phase=progress.phase if progress else "",
+            progress=progress.done / max(progress.total, 1) if progress else None,
         )
 
     async def send_load_forever(self) -> None:
@@ -85,12 +88,9 @@ class Reporter:
             now = time.monotonic()
             rate = self._tokens / (now - self._measured_at)
             self._tokens, self._measured_at = 0, now
-            before = self._report.load
-            activity = (self._admission.in_flight, self._admission.queued, round(rate, 1))
-            if activity != (before.in_flight, before.queued, before.tokens_per_second) or (
-                before.requests != self._admission.finished
-            ):
-                load = self.load()
-                load.tokens_per_second = round(rate, 1)
+            load, before = self.load(), self._report.load
+            load.tokens_per_second = round(rate, 1)
+            # An idle worker's memory may creep; that alone is no news.
+            if msgspec.structs.replace(load, memory_mb=before.memory_mb) != before:
                 self._report = msgspec.structs.replace(self._report, load=load)
                 self.send()

@@ -82,7 +82,9 @@ async def coalesced(
     async def pump() -> None:
         try:
             async for chunk in chunks:
-                if pending and _joins(pending[-1], chunk):
+                if pending and chunk.progress and pending[-1].progress:
+                    pending[-1] = chunk
+                elif pending and _joins(pending[-1], chunk):
                     pending[-1].text += chunk.text
                     pending[-1].reasoning += chunk.reasoning
                     pending[-1].tool_calls += chunk.tool_calls
@@ -121,7 +123,8 @@ async def coalesced(
 
 
 def _joins(before: Chunk, chunk: Chunk) -> bool:
-    """Whether two chunks make one; a picture stays by itself, and so does the last chunk."""
+    """Whether two chunks make one; a picture stays by itself, and so do progress and the end."""
     last = before.finish_reason is not None or chunk.finish_reason is not None
+    last = last or bool(before.progress or chunk.progress)
     picture = chunk.media_type.startswith("image/")
     return not last and not picture and before.media_type == chunk.media_type

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 import pytest
 
-from byzer_lab.types import Chunk, TokenLogprob, Usage
+from byzer_lab.types import Chunk, Progress, TokenLogprob, Usage
 from byzer_lab.workers.streaming import MOST_BETWEEN_WRITES_S, coalesced, timed
 
 
@@ -158,3 +158,19 @@ async def test_thoughts_stay_apart_from_the_answer() -> None:
     chunks = decoded([block async for block in coalesced(answer())])
     assert "".join(chunk.text for chunk in chunks) == "42"
     assert "".join(chunk.reasoning for chunk in chunks) == "".join(f"{n}," for n in range(20))
+
+
+async def test_progress_is_news_only_while_it_is_the_newest() -> None:
+    async def drawing() -> AsyncGenerator[Chunk]:
+        for step in range(100):
+            yield Chunk(progress=Progress(step + 1, 100))
+        yield Chunk(data=b"a picture", media_type="image/png")
+        yield Chunk(finish_reason="stop", usage=Usage())
+
+    chunks = decoded([block async for block in coalesced(drawing())])
+    told = [chunk.progress.done for chunk in chunks if chunk.progress]
+    assert told == sorted(told)
+    assert told[-1] == 100
+    assert len(told) < 100
+    assert [chunk.data for chunk in chunks if chunk.data] == [b"a picture"]
+    assert chunks[-1].finish_reason == "stop"
