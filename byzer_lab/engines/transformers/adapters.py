@@ -21,8 +21,30 @@ def with_adapter(model: Any, folder: str, *, merge: bool) -> Any:
             weights.
         EngineError: PEFT is not installed.
     """
+    adapted = put_adapter(model, folder)
+    whole = adapted.merge_and_unload(safe_merge=True) if merge else adapted.get_base_model()
+    return whole.requires_grad_(False).eval()
+
+
+def put_adapter(model: Any, folder: str, name: str = "default") -> Any:
+    """PEFT's model around a base model, with an adapter computed beside its weights.
+
+    Args:
+        model: The base model, or one that already has other adapters.
+        folder: The adapter, as PEFT saves it.
+        name: What PEFT calls it.
+
+    Raises:
+        InvalidRequestError, EngineError: As :func:`with_adapter`.
+    """
     try:
-        from peft import PeftConfig, get_peft_model, load_peft_weights, set_peft_model_state_dict
+        from peft import (
+            PeftConfig,
+            PeftModel,
+            get_peft_model,
+            load_peft_weights,
+            set_peft_model_state_dict,
+        )
     except ImportError as error:
         raise EngineError(
             f"{folder!r} is an adapter, which needs the library peft ({describe(error)}); "
@@ -38,19 +60,26 @@ def with_adapter(model: Any, folder: str, *, merge: bool) -> Any:
             "instead of changing weights; it can't be served."
         )
     try:
-        adapted = get_peft_model(model, config)
+        if isinstance(model, PeftModel):
+            adapted = model
+            adapted.add_adapter(name, config)
+        else:
+            adapted = get_peft_model(model, config, adapter_name=name)
         weights = load_peft_weights(folder, device=str(model.device))
-        loaded: Any = set_peft_model_state_dict(adapted, weights)
+        loaded: Any = set_peft_model_state_dict(adapted, weights, adapter_name=name)
     except (ValueError, KeyError, RuntimeError) as error:
         raise InvalidRequestError(
             f"The adapter {folder!r} doesn't fit its base model: {describe(error)}"
         ) from error
-    missing = [name for name in loaded.missing_keys if ".lora_" in name or "modules_to" in name]
+    missing = [
+        key
+        for key in loaded.missing_keys
+        if f".{name}." in f"{key}." and (".lora_" in key or "modules_to" in key)
+    ]
     if missing or loaded.unexpected_keys:
         names = [*missing, *loaded.unexpected_keys]
         raise InvalidRequestError(
             f"The adapter {folder!r} doesn't fit its base model: {len(names)} of its weights have "
             f"no place or are missing, such as {names[0]}."
         )
-    whole = adapted.merge_and_unload(safe_merge=True) if merge else adapted.get_base_model()
-    return whole.requires_grad_(False).eval()
+    return adapted
