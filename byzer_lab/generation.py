@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from byzer_lab.drawing import DRAWING
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.schema import ParameterInfo, given_twice, read_values
 from byzer_lab.types import Sampling
@@ -155,8 +156,8 @@ def read_sampling(given: Mapping[str, Any], beside: Iterable[str] = ()) -> Sampl
     Args:
         given: Names of :data:`GENERATION` or their aliases, each also with the prefix ``gen.`` or
             ``generation.``. Values may be texts, as SQL and the command line write them:
-            ``"0.1"``, ``"true"``, ``"a,b"`` for lists. Names of :data:`PROVIDER_OPTIONS` and
-            :data:`EXTRA` become ``options``.
+            ``"0.1"``, ``"true"``, ``"a,b"`` for lists. Names of :data:`PROVIDER_OPTIONS`,
+            :data:`EXTRA` and :data:`byzer_lab.drawing.DRAWING` become ``options``.
         beside: Names that the caller reads itself, for messages.
 
     Raises:
@@ -166,7 +167,7 @@ def read_sampling(given: Mapping[str, Any], beside: Iterable[str] = ()) -> Sampl
     written = spellings(given)
     plain = {plain: given[name] for plain, name in written.items()}
     plain = {name: value for name, value in plain.items() if name not in STREAMING}
-    options = _options(plain)
+    options = _options(plain) | _drawing(plain, written)
     for name in OFF.keys() & plain.keys():
         value = plain.pop(name)
         if value is not None and value not in OFF[name]:
@@ -174,7 +175,8 @@ def read_sampling(given: Mapping[str, Any], beside: Iterable[str] = ()) -> Sampl
                 f"{name} is {value!r}, but no engine here searches among several answers; leave "
                 "it out, or ask several times with different seeds."
             )
-    values = read_values(GENERATION, plain, OWNER, written=written, beside=beside)
+    names = (*beside, *(info.name for info in DRAWING))
+    values = read_values(GENERATION, plain, OWNER, written=written, beside=names)
     return Sampling(**values, options=options)
 
 
@@ -188,6 +190,12 @@ def _options(plain: dict[str, Any]) -> dict[str, Any]:
             raise InvalidRequestError(f"{name} is {value!r}; it must be a mapping.")
         extra |= value or {}
     return own | ({"extra": extra} if extra else {})
+
+
+def _drawing(plain: dict[str, Any], written: Mapping[str, str]) -> dict[str, Any]:
+    """Take what only models that draw know out of named parameters, checked."""
+    given = {info.name: plain.pop(info.name) for info in DRAWING if info.name in plain}
+    return read_values(DRAWING, given, OWNER, written=written)
 
 
 def check_generation(sampling: Sampling) -> None:

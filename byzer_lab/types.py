@@ -101,8 +101,9 @@ class Sampling(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
         logprobs: Tell each token's logarithmic probability, and those of so many likeliest tokens
             at its place; 0 tells the chosen token's alone. Probabilities are the model's own,
             before penalties and temperature.
-        options: What only one provider knows, by its own names; see
-            :data:`byzer_lab.generation.PROVIDER_OPTIONS`. Local engines refuse them.
+        options: What only one provider knows, by its own names, see
+            :data:`byzer_lab.generation.PROVIDER_OPTIONS`; and what only models that draw know, see
+            :mod:`byzer_lab.drawing`. Other engines refuse them.
 
     The help and bounds of each are in :mod:`byzer_lab.generation`.
     """

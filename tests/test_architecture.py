@@ -21,11 +21,15 @@ PACKAGE = REPOSITORY / "byzer_lab"
 MAGICS = REPOSITORY / "magics" / "byzer_lab_magics"
 
 GROUND = {
+    "bounds",
     "config",
+    "content",
     "deployment",
+    "drawing",
     "errors",
     "generation",
     "jobs",
+    "log_capture",
     "records",
     "routing",
     "schema",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from byzer_lab.drawing import DRAWING
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
 from byzer_lab.generation import check_generation
 from byzer_lab.types import GenerateRequest, Message, Sampling, ToolCall
@@ -22,8 +23,10 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
     """
     check_generation(sampling)
     if sampling.options:
+        drawn = {info.name for info in DRAWING}
+        whose = "models that draw" if sampling.options.keys() <= drawn else "models of providers"
         raise InvalidRequestError(
-            f"{', '.join(sampling.options)}: only models of providers take that; leave it out."
+            f"{', '.join(sampling.options)}: only {whose} take that; leave it out."
         )
     if "" in (sampling.stop or ()):
         raise InvalidRequestError("stop holds an empty text; each stop text needs a character.")

@@ -11,7 +11,6 @@ Nothing heavy is imported, and no vendor's library.
 ``http.py``         the connection: proxies, timeouts, retries, cancelling
 ``failures.py``     a provider's refusal as one of our errors
 ``events.py``       server-sent events
-``content.py``      messages with pictures; questions that are JSON, for speech and pictures
 ``vectors.py``      vectors of many texts, in the parts that a provider takes
 ``tools.py``        tools, answers that are to fit a schema, the calls of an answer
 ``kept.py``         what a provider wants back with the calls that it made

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from byzer_lab.content import read_question
 from byzer_lab.errors import InvalidRequestError, ProviderError
 from byzer_lab.providers.base import Provider
-from byzer_lab.providers.content import read_question
 from byzer_lab.providers.settings import Settings
 from byzer_lab.providers.speech import MEDIA_TYPES, in_pieces, take_size
 from byzer_lab.schema import parameter

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
+from byzer_lab.content import expanded
 from byzer_lab.engines.base import EngineConfig, LoadProgress, ReportProgress
 from byzer_lab.errors import EngineError, InvalidRequestError, ProviderError
 from byzer_lab.generation import check_generation
-from byzer_lab.providers.content import expanded
 from byzer_lab.providers.failures import failure, meaning, read_refusal
 from byzer_lab.providers.presets import Preset, Structured, Task, find_preset
 from byzer_lab.providers.settings import PREFIX, Settings, describe_settings, read_settings

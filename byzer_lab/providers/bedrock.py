@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from byzer_lab.content import picture_data
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.errors import InvalidRequestError, ProviderError
 from byzer_lab.providers.aws import Frame, FrameReader, Signer
 from byzer_lab.providers.base import Provider
-from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.failures import failure, read_refusal
 from byzer_lab.providers.schemas import CLAUDE

@@ -15,10 +15,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from byzer_lab.content import picture_data
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.errors import ProviderError
 from byzer_lab.providers.base import Provider
-from byzer_lab.providers.content import picture_data
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
 from byzer_lab.providers.failures import failure, read_refusal

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from byzer_lab.content import read_question
 from byzer_lab.errors import InvalidRequestError, ProviderError
 from byzer_lab.providers.again import until_begun, worth_another_try
 from byzer_lab.providers.base import Provider
-from byzer_lab.providers.content import read_question
 from byzer_lab.providers.ending import Ending, shapes
 from byzer_lab.providers.events import events
 from byzer_lab.providers.presets import Structured

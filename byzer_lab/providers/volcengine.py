@@ -16,11 +16,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from byzer_lab.content import read_question
 from byzer_lab.engines.base import EngineConfig
 from byzer_lab.errors import ProviderError
 from byzer_lab.providers.again import until_begun, worth_another_try
 from byzer_lab.providers.base import Provider
-from byzer_lab.providers.content import read_question
 from byzer_lab.providers.settings import PREFIX, Settings
 from byzer_lab.providers.speech import MEDIA_TYPES, in_pieces, take_size, whole
 from byzer_lab.providers.table import load_class

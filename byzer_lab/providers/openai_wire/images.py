@@ -10,8 +10,8 @@ import binascii
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from byzer_lab.content import media_type_of, read_question
 from byzer_lab.errors import ProviderError
-from byzer_lab.providers.content import media_type_of, read_question
 from byzer_lab.types import Chunk, GenerateRequest
 
 if TYPE_CHECKING:

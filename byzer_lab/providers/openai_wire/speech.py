@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from byzer_lab.content import read_question
 from byzer_lab.errors import ProviderError
-from byzer_lab.providers.content import read_question
 from byzer_lab.providers.speech import MEDIA_TYPES, in_pieces, take_size
 from byzer_lab.types import Chunk, GenerateRequest
 
