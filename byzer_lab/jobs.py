@@ -5,14 +5,15 @@ These are JSON shapes of the control API (docs/http-api.md), beside those of ``r
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from byzer_lab.bounds import check_bounds, check_name, check_reservation
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.records import NAME_PATTERN
 
 JobKind = Literal["sft", "dpo", "sfft", "merge", "convert", "evaluate"]
+KINDS: tuple[JobKind, ...] = get_args(JobKind)
 JobState = Literal[
     "queued", "preparing", "running", "stopping", "completed", "stopped", "failed", "cancelled"
 ]
@@ -29,11 +30,14 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
         kind: ``sft`` trains an adapter (LoRA, QLoRA) or all weights on questions and answers,
             ``dpo`` on preferred and rejected answers, ``sfft`` all weights on plain text with
             DeepSpeed; ``merge`` puts adapters into their base, ``convert`` makes a model folder of
-            a DeepSpeed checkpoint, ``evaluate`` compares models on held-out rows.
+            a DeepSpeed checkpoint, ``evaluate`` compares models on held-out rows. Or
+            ``module:function``: training code of the user's own, as ``byzer_lab.training.running``
+            has it.
         model_path: Folder of the model to begin with, a hub id, or ``bundled``.
         model_type: Family of the model, such as ``sft/llama2``; ``sft/auto`` detects it.
-        folder: Folder of the job; the registry names one under the job's ``path_prefix`` where it
-            is left open.
+        folder: Folder of the job; where it is left open, the registry names one under
+            ``path_prefix``.
+        path_prefix: Where jobs have their folders.
         data_path: File (jsonl, json, csv, parquet, text) or folder of the rows.
         workers: Processes that train together, one per GPU.
         cpus_per_worker: Ray CPUs reserved by each.
@@ -41,13 +45,16 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
         resources: Other Ray resources that each reserves.
         parameters: The kind's own parameters (docs/training.md), by name.
         owner: Who asked.
+        max_attempts: So often in a row its process may be lost without getting further than
+            before; each time it goes on from its newest checkpoint.
     """
 
     name: str
-    kind: JobKind
+    kind: str
     model_path: str
     model_type: str = "sft/auto"
     folder: str = ""
+    path_prefix: str = "/tmp/byzerllm"
     data_path: str = ""
     workers: int = 1
     cpus_per_worker: float = 0.0
@@ -55,20 +62,24 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
     resources: dict[str, float] = {}
     parameters: dict[str, Any] = {}
     owner: str = ""
+    max_attempts: int = 5
 
     def check(self) -> None:
         """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
-        if not NAME_PATTERN.fullmatch(self.name):
+        check_name(self.name, "job")
+        if self.kind not in KINDS and ":" not in self.kind:
             raise InvalidRequestError(
-                f"{self.name!r} can't name a job: use 1 to 63 letters, digits, '.', '_' or '-', "
-                "beginning with a letter or a digit."
+                f"There is no kind of job {self.kind!r}; there is: {', '.join(KINDS)}, and "
+                "'module:function' for training code of your own."
             )
         if not self.model_path:
             raise InvalidRequestError(
                 "model_path is missing; give a folder, a hub id such as org/name, or 'bundled'."
             )
-        if not 1 <= self.workers <= 1000:
-            raise InvalidRequestError(f"workers is {self.workers}; it must be from 1 to 1000.")
+        check_bounds(
+            [("workers", self.workers, 1, 1000), ("max_attempts", self.max_attempts, 1, 1000)]
+        )
+        check_reservation(self.cpus_per_worker, self.gpus_per_worker, self.resources)
 
 
 class JobPoint(msgspec.Struct, omit_defaults=True):

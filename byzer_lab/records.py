@@ -1,22 +1,19 @@
-"""What the registry keeps and every face shows: deployments, workers, operations.
+"""What the registry keeps and every face shows: deployments, workers, operations; jobs are in
+``jobs.py``.
 
 These are the JSON shapes of the control API (docs/http-api.md).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 import msgspec
 
+from byzer_lab.bounds import Bound, check_bounds, check_name, check_reservation
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.jobs import JobRecord
 from byzer_lab.types import Sampling
-
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-
-_RESOURCE = re.compile(r"(?!(CPU|GPU|memory|object_store_memory)$)(?!node:)[^\s:]+(:\S+)?")
-"""Names of a cluster's own resources; the others are Ray's."""
 
 DeploymentState = Literal["queued", "starting", "loading", "ready", "failed", "draining"]
 WorkerState = Literal["queued", "starting", "loading", "ready", "draining"]
@@ -67,44 +64,19 @@ class DeploymentSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
 
     def check(self) -> None:
         """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
-        if not NAME_PATTERN.fullmatch(self.name):
-            raise InvalidRequestError(
-                f"{self.name!r} can't name a deployment: use 1 to 63 letters, digits, '.', '_' or "
-                "'-', beginning with a letter or a digit."
-            )
-        bounds: list[tuple[str, float, float, float]] = [
+        check_name(self.name, "deployment")
+        most = self.min_workers if self.max_workers is None else self.max_workers
+        bounds: list[Bound] = [
             ("workers", self.workers, 1, 1000),
             ("worker_concurrency", self.worker_concurrency, 0, 100_000),
             ("queue_limit", self.queue_limit, 0, 1_000_000),
-            ("cpus_per_worker", self.cpus_per_worker, 0, 10_000),
-            ("gpus_per_worker", self.gpus_per_worker, 0, 1_000),
             ("load_timeout_s", self.load_timeout_s, 1, 7 * 86_400),
             ("min_workers", self.min_workers, 1, 1000),
-            (
-                "max_workers",
-                self.min_workers if self.max_workers is None else self.max_workers,
-                self.min_workers,
-                1000,
-            ),
+            ("max_workers", most, self.min_workers, 1000),
             ("scale_down_after_s", self.scale_down_after_s, 0, 86_400),
-            *((f"resources[{name!r}]", need, 0, 1e9) for name, need in self.resources.items()),
         ]
-        for field, value, low, high in bounds:
-            if not low <= value <= high:
-                raise InvalidRequestError(
-                    f"{field} is {value:.10g}; it must be from {low:.10g} to {high:.10g}."
-                )
-        if self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
-            raise InvalidRequestError(
-                f"gpus_per_worker is {self.gpus_per_worker:g}; above 1 it must be a whole number: "
-                "workers share one GPU, but no part of several."
-            )
-        for resource in self.resources:
-            if not _RESOURCE.fullmatch(resource):
-                raise InvalidRequestError(
-                    f"{resource!r} can't be reserved as a resource: it must be a name that nodes "
-                    "of the Ray cluster were given; CPUs and GPUs have settings of their own."
-                )
+        check_bounds(bounds)
+        check_reservation(self.cpus_per_worker, self.gpus_per_worker, self.resources)
         if self.min_workers > 1 and self.max_workers is None:
             raise InvalidRequestError(
                 f"min_workers is {self.min_workers}, but max_workers is not given; set both, or "
@@ -235,12 +207,12 @@ class OperationRecord(msgspec.Struct, kw_only=True):
 
 
 class LogLine(msgspec.Struct):
-    """One line that a worker wrote.
+    """One line that a worker or a job wrote.
 
     Attributes:
-        seq: Number in the deployment's log, from 1.
+        seq: Number in the deployment's or the job's log, from 1.
         time: Seconds since the epoch.
-        worker: Id of the worker.
+        worker: Id of the worker; of a job, which of its attempts.
         text: The line, without its newline and without secrets.
     """
 
@@ -284,6 +256,8 @@ class StateSnapshot(msgspec.Struct, kw_only=True):
         deployments: All, or those changed since.
         removed: Names of deployments that ended since.
         operations: Running ones, and those that ended lately or since.
+        jobs: All, or those changed since.
+        removed_jobs: Names of jobs that were deleted since.
     """
 
     epoch: str
@@ -293,6 +267,8 @@ class StateSnapshot(msgspec.Struct, kw_only=True):
     deployments: list[DeploymentRecord] = []
     removed: list[str] = []
     operations: list[OperationRecord] = []
+    jobs: list[JobRecord] = []
+    removed_jobs: list[str] = []
 
 
 class BackendRecord(msgspec.Struct, kw_only=True):

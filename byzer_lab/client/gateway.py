@@ -9,12 +9,12 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from byzer_lab.bounds import NAME_PATTERN
 from byzer_lab.client.http import options, unreachable
 from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.config import absolute_path
 from byzer_lab.errors import ClusterError, ModelNotFoundError
 from byzer_lab.records import (
-    NAME_PATTERN,
     BackendRecord,
     CreatedKey,
     DeploymentSpec,

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from byzer_lab.bounds import NAME_PATTERN
 from byzer_lab.config import write_private
 from byzer_lab.errors import ConflictError, InvalidRequestError, NotFoundError
-from byzer_lab.records import NAME_PATTERN, CreatedKey, KeyRecord, NewKey
+from byzer_lab.records import CreatedKey, KeyRecord, NewKey
 
 PREFIX = "bl-"
 SHOWN = 7

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from byzer_lab.bounds import NAME_PATTERN
 from byzer_lab.errors import InvalidRequestError, ModelNotFoundError
 from byzer_lab.gateway.metrics import Metrics
-from byzer_lab.records import NAME_PATTERN, DeploymentRecord, KeyRecord, Route
+from byzer_lab.records import DeploymentRecord, KeyRecord, Route
 from byzer_lab.types import Usage
 from byzer_lab.worker_calls import AsyncDataPlane
 

@@ -12,8 +12,8 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.web import authenticated
 
 from byzer_lab import __version__
+from byzer_lab.bounds import NAME_PATTERN
 from byzer_lab.errors import ByzerLabError, InvalidRequestError
-from byzer_lab.records import NAME_PATTERN
 
 if TYPE_CHECKING:
     from byzer_lab.jupyter.app import ByzerLabApp
@@ -134,6 +134,17 @@ class ClusterHandler(ByzerLabHandler):
         self.answer({"connection": self.app.watcher.connection}, 202)
 
 
+class DeploymentsHandler(ByzerLabHandler):
+    """The deployments."""
+
+    @authenticated
+    @authorized
+    async def post(self) -> None:
+        """Deploy."""
+        self.refuse_if_read_only()
+        await self.pass_on("POST", "/api/deployments")
+
+
 class DeploymentHandler(ByzerLabHandler):
     """One deployment."""
 
@@ -157,17 +168,51 @@ class ScaleHandler(ByzerLabHandler):
 
 
 class LogsHandler(ByzerLabHandler):
-    """A deployment's log; followed, so it must not keep an idle server alive."""
+    """A log of a deployment or a job; followed, so it must not keep an idle server alive."""
+
+    _track_activity = False
+
+    @authenticated
+    @authorized
+    async def get(self, path: str, *_: str) -> None:
+        """Lines after a number, waiting for new ones if asked."""
+        wait_s = min(self.number("wait", float, 0.0), MAX_LOG_WAIT_S)
+        params = self.given("after", "limit", "wait")
+        await self.pass_on("GET", f"/api/{path}", params, wait_s)
+
+
+class JobHandler(ByzerLabHandler):
+    """One training job."""
+
+    @authenticated
+    @authorized
+    async def delete(self, name: str) -> None:
+        """Forget it; its files too where that is asked."""
+        self.refuse_if_read_only()
+        await self.pass_on("DELETE", f"/api/jobs/{name}", self.given("files"))
+
+
+class JobActionHandler(ByzerLabHandler):
+    """Stops, resumes or cancels a job."""
+
+    @authenticated
+    @authorized
+    async def post(self, name: str, action: str) -> None:
+        """Begin, and answer at once; how it goes is in the state."""
+        self.refuse_if_read_only()
+        await self.pass_on("POST", f"/api/jobs/{name}/{action}")
+
+
+class PointsHandler(ByzerLabHandler):
+    """A job's curves; asked for while it runs, so it must not keep an idle server alive."""
 
     _track_activity = False
 
     @authenticated
     @authorized
     async def get(self, name: str) -> None:
-        """Lines after a number, waiting for new ones if asked."""
-        wait_s = min(self.number("wait", float, 0.0), MAX_LOG_WAIT_S)
-        params = self.given("after", "limit", "wait")
-        await self.pass_on("GET", f"/api/deployments/{name}/logs", params, wait_s)
+        """Points after a step."""
+        await self.pass_on("GET", f"/api/jobs/{name}/points", self.given("after"))
 
 
 class CancelHandler(ByzerLabHandler):
@@ -187,8 +232,12 @@ HANDLERS: list[tuple[str, type[ByzerLabHandler]]] = [
     (r"/byzer-lab/info", InfoHandler),
     (r"/byzer-lab/state", StateHandler),
     (r"/byzer-lab/cluster/(start|stop)", ClusterHandler),
+    (r"/byzer-lab/deployments", DeploymentsHandler),
     (rf"/byzer-lab/deployments/{_NAME}", DeploymentHandler),
     (rf"/byzer-lab/deployments/{_NAME}/scale", ScaleHandler),
-    (rf"/byzer-lab/deployments/{_NAME}/logs", LogsHandler),
+    (rf"/byzer-lab/(deployments/{_NAME}/logs|jobs/{_NAME}/log)", LogsHandler),
+    (rf"/byzer-lab/jobs/{_NAME}", JobHandler),
+    (rf"/byzer-lab/jobs/{_NAME}/(stop|resume|cancel)", JobActionHandler),
+    (rf"/byzer-lab/jobs/{_NAME}/points", PointsHandler),
     (r"/byzer-lab/operations/([A-Za-z0-9_-]+)/cancel", CancelHandler),
 ]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from byzer_lab.engines.base import Engine, EngineConfig, LoadProgress
 from byzer_lab.engines.families import make_engine
 from byzer_lab.errors import ByzerLabError, EngineDeadError, EngineError, describe
+from byzer_lab.log_capture import LogCapture
 from byzer_lab.records import DeploymentSpec
 from byzer_lab.secrets import Redactor, resolve
 from byzer_lab.web import bind, make_app, make_server, url_of
 from byzer_lab.workers.admission import Admission
 from byzer_lab.workers.endpoint import worker_routes
-from byzer_lab.workers.log_capture import LogCapture
 from byzer_lab.workers.reporter import Reporter
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import os, sys, time
 from byzer_lab.secrets import Redactor
-from byzer_lab.workers.log_capture import LONGEST_LINE, LogCapture
+from byzer_lab.log_capture import LONGEST_LINE, LogCapture
 
 key = "-----BEGIN-----" + chr(10) + "k" * 300 + chr(10) + "s3cret" * 100
 LogCapture(Redactor([key]), lambda lines: None)

@@ -1,4 +1,5 @@
-"""Everything the worker's process writes to stdout or stderr, native libraries included."""
+"""Everything that a process of a worker or a job writes to stdout or stderr, native libraries
+included."""
 
 from __future__ import annotations
 
