@@ -2,9 +2,55 @@
 
 from __future__ import annotations
 
-from byzer_lab.records import ClusterRecord, DeploymentRecord, OperationRecord, StateSnapshot
+from typing import Generic, Protocol, TypeVar
+
+from byzer_lab.jobs import JobRecord, JobSpec
+from byzer_lab.records import (
+    ClusterRecord,
+    DeploymentRecord,
+    DeploymentSpec,
+    OperationRecord,
+    StateSnapshot,
+)
 
 ENDED_OPERATIONS_KEPT = 50
+
+
+class _Record(Protocol):
+    @property
+    def spec(self) -> DeploymentSpec | JobSpec: ...
+
+    @property
+    def rev(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Record)
+
+
+class _Named(Generic[R]):
+    """Records by name, and the names of those that ended."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, R] = {}
+        self._removed: dict[str, int] = {}
+
+    def clear(self) -> None:
+        self._records.clear()
+        self._removed.clear()
+
+    def merge(self, changed: list[R], removed: list[str], rev: int) -> None:
+        for name in removed:
+            self._records.pop(name, None)
+            self._removed[name] = rev
+        for record in changed:
+            self._records[record.spec.name] = record
+            self._removed.pop(record.spec.name, None)
+
+    def changed(self, known: int) -> list[R]:
+        return [record for record in self._records.values() if record.rev > known]
+
+    def removed(self, known: int) -> list[str]:
+        return [name for name, at in self._removed.items() if at > known]
 
 
 class MergedState:
@@ -16,9 +62,9 @@ class MergedState:
         # Removals before this revision were never seen; whoever is older gets everything.
         self._complete_since = 0
         self._cluster: ClusterRecord | None = None
-        self._deployments: dict[str, DeploymentRecord] = {}
+        self._deployments: _Named[DeploymentRecord] = _Named()
+        self._jobs: _Named[JobRecord] = _Named()
         self._operations: dict[str, OperationRecord] = {}
-        self._removed: dict[str, int] = {}
 
     @property
     def epoch(self) -> str:
@@ -45,16 +91,12 @@ class MergedState:
             return False
         if update.full:
             self._deployments.clear()
+            self._jobs.clear()
             self._operations.clear()
-            self._removed.clear()
             self._complete_since = update.rev
         self._epoch, self._rev, self._cluster = update.epoch, update.rev, update.cluster
-        for name in update.removed:
-            self._deployments.pop(name, None)
-            self._removed[name] = update.rev
-        for deployment in update.deployments:
-            self._deployments[deployment.spec.name] = deployment
-            self._removed.pop(deployment.spec.name, None)
+        self._deployments.merge(update.deployments, update.removed, update.rev)
+        self._jobs.merge(update.jobs, update.removed_jobs, update.rev)
         self._operations.update({operation.id: operation for operation in update.operations})
         self._forget_old_operations()
         return True
@@ -74,9 +116,11 @@ class MergedState:
             rev=self._rev,
             full=full,
             cluster=self._cluster,
-            deployments=[record for record in self._deployments.values() if record.rev > known],
-            removed=[] if full else [name for name, at in self._removed.items() if at > known],
+            deployments=self._deployments.changed(known),
+            removed=[] if full else self._deployments.removed(known),
             operations=[record for record in self._operations.values() if record.rev > known],
+            jobs=self._jobs.changed(known),
+            removed_jobs=[] if full else self._jobs.removed(known),
         )
 
     def _forget_old_operations(self) -> None:

@@ -8,6 +8,11 @@ export function promptCell(name: string): string {
   return `%%prompt --model ${name}\nWhat can you do?`;
 }
 
+/** A cell that shows a job and its curves while it runs. */
+export function jobCell(name: string): string {
+  return `%llm_jobs ${name} --watch`;
+}
+
 /** A cell that deploys the model that comes with Byzer Lab. */
 export const DEPLOY_CELL = '%%llm_deploy chat --model_path bundled';
 

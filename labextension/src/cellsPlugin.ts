@@ -7,11 +7,13 @@ import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { addBelowIcon } from '@jupyterlab/ui-components';
 
-import { DEPLOY_CELL, promptCell } from './cells';
+import { DEPLOY_CELL, jobCell, promptCell } from './cells';
 import {
   argsSchema,
   CommandIDs,
   deploymentName,
+  JOB_ARGUMENT,
+  jobName,
   NAME_ARGUMENT,
   SOURCE_ARGUMENT
 } from './commands';
@@ -64,6 +66,13 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
       icon: addBelowIcon,
       describedBy: argsSchema(NAME_ARGUMENT),
       execute: args => insert(promptCell(deploymentName(app, args)))
+    });
+
+    commands.addCommand(CommandIDs.insertJobCell, {
+      label: trans.__('Insert a Cell That Watches the Job'),
+      icon: addBelowIcon,
+      describedBy: argsSchema(JOB_ARGUMENT),
+      execute: args => insert(jobCell(jobName(app, args)))
     });
 
     commands.addCommand(CommandIDs.insertDeployCell, {

@@ -21,6 +21,7 @@ import {
 } from '@jupyterlab/ui-components';
 
 import { Api } from './api';
+import { attempt } from './attempt';
 import {
   argsSchema,
   CommandIDs,
@@ -57,16 +58,6 @@ export const clusterCommandsPlugin: JupyterFrontEndPlugin<void> = {
       model.state.deployments.find(({ spec }) => spec.name === name);
     const isAllowed = () => !model.state.readOnly;
 
-    /** Do it, show why it was refused, and fetch what came of it. */
-    const attempt = async (act: () => Promise<unknown>): Promise<void> => {
-      try {
-        await act();
-      } catch (error) {
-        complain(error instanceof Error ? error.message : String(error));
-      }
-      await model.pull();
-    };
-
     commands.addCommand(CommandIDs.refresh, {
       label: trans.__('Refresh the Models'),
       icon: refreshIcon,
@@ -79,7 +70,7 @@ export const clusterCommandsPlugin: JupyterFrontEndPlugin<void> = {
       icon: runIcon,
       describedBy: NO_ARGUMENTS,
       isEnabled: isAllowed,
-      execute: () => attempt(() => api.startCluster())
+      execute: () => attempt(model, () => api.startCluster())
     });
 
     commands.addCommand(CommandIDs.stopCluster, {
@@ -98,7 +89,7 @@ export const clusterCommandsPlugin: JupyterFrontEndPlugin<void> = {
           defaultButton: 0
         });
         if (button.accept) {
-          await attempt(() => api.stopCluster());
+          await attempt(model, () => api.stopCluster());
         }
       }
     });
@@ -129,7 +120,7 @@ export const clusterCommandsPlugin: JupyterFrontEndPlugin<void> = {
           defaultButton: 0
         });
         if (button.accept) {
-          await attempt(() =>
+          await attempt(model, () =>
             api.undeploy(deployment.spec.name, isChecked ?? false)
           );
         }
@@ -159,7 +150,7 @@ export const clusterCommandsPlugin: JupyterFrontEndPlugin<void> = {
             ? args.workers
             : await askWorkers(deployment, trans);
         if (wanted !== null) {
-          await attempt(() => api.scale(deployment.spec.name, wanted));
+          await attempt(model, () => api.scale(deployment.spec.name, wanted));
         }
       }
     });
@@ -171,7 +162,8 @@ export const clusterCommandsPlugin: JupyterFrontEndPlugin<void> = {
         ['operation']
       ),
       isEnabled: isAllowed,
-      execute: ({ operation }) => attempt(() => api.cancel(String(operation)))
+      execute: ({ operation }) =>
+        attempt(model, () => api.cancel(String(operation)))
     });
 
     for (const command of [CommandIDs.startCluster, CommandIDs.stopCluster]) {

@@ -16,9 +16,18 @@ export namespace CommandIDs {
   export const insertPromptCell = 'byzer-lab:insert-prompt-cell';
   export const insertDeployCell = 'byzer-lab:insert-deploy-cell';
   export const showLogs = 'byzer-lab:show-logs';
+  export const insertJobCell = 'byzer-lab:insert-job-cell';
+  export const showJobLog = 'byzer-lab:show-job-log';
+  export const stopJob = 'byzer-lab:stop-job';
+  export const resumeJob = 'byzer-lab:resume-job';
+  export const deployJob = 'byzer-lab:deploy-job';
+  export const deleteJob = 'byzer-lab:delete-job';
 }
 
-/** Class of a deployment's row; the context menu in `schema/sidebar.json` hangs on it. */
+/**
+ * Class of a row. The context menus in `schema/sidebar.json` hang on it and on `data-name` of a
+ * deployment, `data-job` of a job.
+ */
 export const ROW_CLASS = 'jp-ByzerLab-row';
 
 /** A schema of a command's arguments, as `describedBy` wants it. */
@@ -55,6 +64,24 @@ export function deploymentName(
   const row = () =>
     app.contextMenuHitTest(node => node.classList.contains(ROW_CLASS));
   return String(args.name ?? row()?.dataset.name ?? '');
+}
+
+/** The argument of commands that act on one job. */
+export const JOB_ARGUMENT = {
+  job: {
+    type: 'string',
+    description: 'Name of the job; else the row under the context menu.'
+  }
+};
+
+/** The job that a command shall act on. */
+export function jobName(
+  app: JupyterFrontEnd,
+  args: ReadonlyPartialJSONObject
+): string {
+  const row = () =>
+    app.contextMenuHitTest(node => node.classList.contains(ROW_CLASS));
+  return String(args.job ?? row()?.dataset.job ?? '');
 }
 
 /** For commands without arguments. */

@@ -1,6 +1,6 @@
 import { LabIcon } from '@jupyterlab/ui-components';
 
-import type { DeploymentState, WorkerState } from './tokens';
+import type { DeploymentState, JobState, WorkerState } from './tokens';
 
 function drawn(name: string, shapes: string): LabIcon {
   return new LabIcon({
@@ -50,6 +50,23 @@ const drainingIcon = outlined(
   'draining',
   '<circle cx="8" cy="8" r="6"/><path d="M6.4 6v4M9.6 6v4"/>'
 );
+const runningIcon = outlined(
+  'running',
+  '<circle cx="8" cy="8" r="6"/><path d="M6.8 5.6 10.4 8l-3.6 2.4z"/>'
+);
+const stoppedIcon = outlined(
+  'stopped',
+  '<circle cx="8" cy="8" r="6"/><path d="M6.2 6.2h3.6v3.6H6.2z"/>'
+);
+const cancelledIcon = outlined(
+  'cancelled',
+  '<circle cx="8" cy="8" r="6"/><path d="m4.2 11.8 7.6-7.6"/>'
+);
+/** What is deployed of a job's result goes up to the workers. */
+export const deployIcon = outlined(
+  'deploy',
+  '<path d="M8 10V2.5M5 5.2 8 2.2l3 3M2.5 9.5v4h11v-4"/>'
+);
 export const warningIcon = outlined(
   'warning',
   '<path d="M8 2.2 14.4 13.4H1.6z"/><path d="M8 6.4v3M8 11.4v.1"/>'
@@ -60,11 +77,20 @@ export const noClusterIcon = outlined(
 );
 
 /** States differ by shape as well as by colour. */
-export const STATE_ICONS: Record<DeploymentState | WorkerState, LabIcon> = {
+export const STATE_ICONS: Record<
+  DeploymentState | WorkerState | JobState,
+  LabIcon
+> = {
   queued: queuedIcon,
   starting: queuedIcon,
   loading: loadingIcon,
   ready: readyIcon,
   failed: failedIcon,
-  draining: drainingIcon
+  draining: drainingIcon,
+  preparing: loadingIcon,
+  running: runningIcon,
+  stopping: drainingIcon,
+  completed: readyIcon,
+  stopped: stoppedIcon,
+  cancelled: cancelledIcon
 };

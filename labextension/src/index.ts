@@ -1,5 +1,6 @@
 import { cellsPlugin } from './cellsPlugin';
 import { clusterCommandsPlugin } from './clusterCommands';
+import { jobCommandsPlugin } from './jobCommands';
 import { logsPlugin } from './logs/plugin';
 import { modelPlugin } from './modelPlugin';
 import { sidebarPlugin } from './sidebar/plugin';
@@ -8,6 +9,7 @@ export default [
   sidebarPlugin,
   modelPlugin,
   clusterCommandsPlugin,
+  jobCommandsPlugin,
   cellsPlugin,
   logsPlugin
 ];

@@ -11,7 +11,7 @@ import { IClusterModel } from './tokens';
 export const modelPlugin: JupyterFrontEndPlugin<IClusterModel> = {
   id: 'byzer-lab:model',
   description:
-    'Follows the Byzer Lab cluster: deployments, workers, operations.',
+    'Follows the Byzer Lab cluster: deployments, workers, operations, jobs.',
   autoStart: true,
   provides: IClusterModel,
   activate: ({ serviceManager }: JupyterFrontEnd) =>

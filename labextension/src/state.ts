@@ -1,3 +1,4 @@
+import { jobsAfter } from './jobs';
 import type {
   IClusterState,
   IDeployment,
@@ -16,6 +17,7 @@ export const INITIAL_STATE: IClusterState = {
   cluster: null,
   deployments: [],
   operations: new Map(),
+  jobs: [],
   confirmedAt: null
 };
 
@@ -25,6 +27,7 @@ const NOTHING_KNOWN = {
   cluster: null,
   deployments: [],
   operations: new Map(),
+  jobs: [],
   confirmedAt: null
 };
 
@@ -73,7 +76,8 @@ function applySnapshot(
       ...snapshot.operations.map(
         operation => [operation.id, operation] as [string, IOperation]
       )
-    ])
+    ]),
+    jobs: jobsAfter(full ? [] : state.jobs, snapshot)
   };
 }
 
@@ -109,7 +113,7 @@ export type Phase =
 
 /** Which picture fits the state. */
 export function phaseOf(state: IClusterState): Phase {
-  const { connection, problem, deployments } = state;
+  const { connection, problem, deployments, jobs } = state;
   if (problem?.kind === 'missing' || problem?.kind === 'unauthorized') {
     return problem.kind;
   }
@@ -120,7 +124,7 @@ export function phaseOf(state: IClusterState): Phase {
     return 'asking';
   }
   if (connection.status === 'connected') {
-    return deployments.length > 0 ? 'running' : 'empty';
+    return deployments.length + jobs.length > 0 ? 'running' : 'empty';
   }
   return connection.status;
 }

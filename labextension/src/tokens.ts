@@ -2,7 +2,7 @@ import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
 /*
- * The wire types. They mirror `byzer_lab/records.py` and the section "Jupyter server extension" of
+ * The wire types. They mirror `byzer_lab/records.py`, `byzer_lab/jobs.py` and the section "Jupyter server extension" of
  * `docs/http-api.md`; names stay in snake case so that one search finds both sides.
  */
 
@@ -79,6 +79,79 @@ export interface IOperation {
   rev: number;
 }
 
+export type JobState =
+  | 'queued'
+  | 'preparing'
+  | 'running'
+  | 'stopping'
+  | 'completed'
+  | 'stopped'
+  | 'failed'
+  | 'cancelled';
+
+/** What was asked of a job. The wire leaves out fields that have their default. */
+export interface IJobSpec {
+  name: string;
+  /** Such as `sft`, or `module:function`. */
+  kind: string;
+  model_path: string;
+  model_type?: string;
+  folder?: string;
+  data_path?: string;
+  workers?: number;
+  parameters?: Record<string, unknown>;
+}
+
+/** One point of a job's curves; a figure that was not measured there is missing. */
+export interface IJobPoint {
+  step: number;
+  epoch?: number;
+  loss?: number;
+  eval_loss?: number;
+  learning_rate?: number;
+  grad_norm?: number;
+  tokens_per_second?: number;
+}
+
+/** A state of the training that it can go on from. */
+export interface ICheckpoint {
+  step: number;
+  path: string;
+}
+
+/** One training job. */
+export interface IJob {
+  id: string;
+  spec: IJobSpec;
+  state: JobState;
+  phase: string;
+  progress: number | null;
+  step: number;
+  total_steps: number;
+  epoch: number;
+  tokens: number;
+  memory_mb: number;
+  gpu_memory_mb: number;
+  eta_s: number | null;
+  /** The newest of each figure. */
+  point: IJobPoint;
+  checkpoints: ICheckpoint[];
+  artefacts: Record<string, string>;
+  warnings: string[];
+  node: string;
+  pid: number;
+  attempt: number;
+  result: Record<string, unknown>;
+  error: IWireError | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  rev: number;
+}
+
+/** A job as it travels: without the fields that have their default. */
+export type IWireJob = Pick<IJob, 'id' | 'spec'> & Partial<IJob>;
+
 /** An amount of one resource: what there is and what is reserved. */
 export interface IResources {
   total: number;
@@ -102,6 +175,8 @@ export interface ISnapshot {
   deployments: IDeployment[];
   removed: string[];
   operations: IOperation[];
+  jobs: IWireJob[];
+  removed_jobs: string[];
 }
 
 /** How the Jupyter server stands to the cluster. */
@@ -131,10 +206,15 @@ export interface ILogLine {
   text: string;
 }
 
-/** Answer of `GET deployments/NAME/logs`. */
+/** Answer of `GET deployments/NAME/logs` and `GET jobs/NAME/log`. */
 export interface ILogPage {
   lines: ILogLine[];
   next: number;
+}
+
+/** Answer of `GET jobs/NAME/points`. */
+export interface IPointsPage {
+  points: IJobPoint[];
 }
 
 /** Why a request to the Jupyter server came to nothing. */
@@ -156,6 +236,8 @@ export interface IClusterState {
   /** In the order in which they were deployed. */
   deployments: readonly IDeployment[];
   operations: ReadonlyMap<string, IOperation>;
+  /** The newest first. */
+  jobs: readonly IJob[];
   /** When the gateway last confirmed all this, in milliseconds since the epoch. */
   confirmedAt: number | null;
 }
@@ -174,5 +256,5 @@ export interface IClusterModel {
 
 export const IClusterModel = new Token<IClusterModel>(
   'byzer-lab:IClusterModel',
-  'The state of the Byzer Lab cluster: deployments, their workers and operations.'
+  'The state of the Byzer Lab cluster: deployments, their workers, operations and jobs.'
 );

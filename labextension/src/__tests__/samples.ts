@@ -1,11 +1,13 @@
 import type {
   IClusterState,
   IDeployment,
+  IJob,
   IOperation,
   ISnapshot,
   IStateReply,
   IWorker
 } from '../tokens';
+import { wholeJob } from '../jobs';
 import { INITIAL_STATE } from '../state';
 
 /** A worker that is ready, unless told otherwise. */
@@ -67,6 +69,20 @@ export function operation(
   };
 }
 
+/** A job that trains, unless told otherwise. */
+export function job(name: string, fields: Partial<IJob> = {}): IJob {
+  return wholeJob({
+    id: `job-${name}`,
+    spec: { name, kind: 'sft', model_path: 'bundled' },
+    state: 'running',
+    step: 30,
+    total_steps: 120,
+    point: { step: 30, loss: 0.8312 },
+    rev: 1,
+    ...fields
+  });
+}
+
 /** An answer of a server that is connected. */
 export function reply(
   snapshot: Partial<ISnapshot> | null,
@@ -87,6 +103,8 @@ export function reply(
       deployments: [],
       removed: [],
       operations: [],
+      jobs: [],
+      removed_jobs: [],
       ...snapshot
     },
     age_s: snapshot && 0,

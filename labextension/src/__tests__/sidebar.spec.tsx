@@ -1,47 +1,9 @@
-import { nullTranslator } from '@jupyterlab/translation';
-import { CommandRegistry } from '@lumino/commands';
-import { Signal } from '@lumino/signaling';
-import {
-  act,
-  cleanup,
-  fireEvent,
-  render,
-  screen
-} from '@testing-library/react';
+import { act, cleanup, fireEvent, screen } from '@testing-library/react';
 
-import { CommandIDs, NO_ARGUMENTS } from '../commands';
-import { Sidebar } from '../sidebar/sidebar';
+import { CommandIDs } from '../commands';
 import { INITIAL_STATE } from '../state';
-import type { IClusterModel, IClusterState } from '../tokens';
 import { connected, deployment, operation, worker } from './samples';
-
-class FakeModel implements IClusterModel {
-  constructor(public state: IClusterState) {}
-  readonly stateChanged = new Signal<this, IClusterState>(this);
-  readonly operationFailed = new Signal<this, never>(this);
-  pull = () => Promise.resolve();
-  setWatched = () => undefined;
-  show(state: IClusterState): void {
-    this.state = state;
-    act(() => this.stateChanged.emit(state));
-  }
-}
-
-const executed = jest.fn();
-
-function show(state: IClusterState): FakeModel {
-  const commands = new CommandRegistry();
-  Object.values(CommandIDs).forEach(id =>
-    commands.addCommand(id, {
-      describedBy: NO_ARGUMENTS,
-      execute: args => executed(id, args)
-    })
-  );
-  const model = new FakeModel(state);
-  const trans = nullTranslator.load('byzer_lab');
-  render(<Sidebar model={model} commands={commands} trans={trans} />);
-  return model;
-}
+import { executed, show } from './shown';
 
 const busy = worker('w1', {
   load: {

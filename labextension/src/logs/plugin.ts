@@ -13,14 +13,19 @@ import {
   argsSchema,
   CommandIDs,
   deploymentName,
+  JOB_ARGUMENT,
+  jobName,
   NAME_ARGUMENT
 } from '../commands';
-import { LogView } from './widget';
+import { type ILogSource, LogView } from './widget';
 
-/** Opens the logs of a deployment in a tab. */
+type LogTab = MainAreaWidget<LogView>;
+
+/** Opens the log of a deployment or of a job in a tab. */
 export const logsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'byzer-lab:logs',
-  description: "Tabs that follow the logs of a deployment's workers.",
+  description:
+    "Tabs that follow the logs of a deployment's workers and of training jobs.",
   autoStart: true,
   optional: [ITranslator, ILayoutRestorer, ILabShell],
   activate: (
@@ -32,41 +37,65 @@ export const logsPlugin: JupyterFrontEndPlugin<void> = {
     const trans = (translator ?? nullTranslator).load('byzer_lab');
     const { commands, serviceManager, shell } = app;
     const api = new Api(serviceManager.serverSettings);
-    const tracker = new WidgetTracker<MainAreaWidget<LogView>>({
-      namespace: 'byzer-lab-logs'
-    });
 
-    const open = (name: string): MainAreaWidget<LogView> => {
-      const widget = new MainAreaWidget({
-        content: new LogView(name, api, trans)
+    const track = (
+      command: string,
+      source: (name: string) => ILogSource,
+      argument: 'name' | 'job'
+    ): ((name: string) => void) => {
+      const tracker = new WidgetTracker<LogTab>({ namespace: command });
+      void restorer?.restore(tracker, {
+        command,
+        args: ({ content }) => ({ [argument]: content.source.name }),
+        name: ({ content }) => content.source.name
       });
-      widget.id = `byzer-lab-logs-${name}`;
-      widget.title.label = trans.__('Logs of %1', name);
+      return name => {
+        const known = tracker.find(
+          ({ content }) => content.source.name === name
+        );
+        const widget = known ?? opened(source(name), command);
+        if (!known) {
+          // Notebook 7 keeps its main area for the one document; tabs go below it.
+          shell.add(widget, labShell ? 'main' : 'down', { type: 'Logs' });
+          void tracker.add(widget);
+        }
+        shell.activateById(widget.id);
+      };
+    };
+
+    const opened = (source: ILogSource, command: string): LogTab => {
+      const widget = new MainAreaWidget({
+        content: new LogView(source, trans)
+      });
+      widget.id = `${command}-${source.name}`;
+      widget.title.label = trans.__('Log of %1', source.name);
       widget.title.icon = listIcon;
       widget.title.closable = true;
-      // Notebook 7 keeps its main area for the one document; tabs go below it.
-      shell.add(widget, labShell ? 'main' : 'down', { type: 'Logs' });
-      void tracker.add(widget);
       return widget;
     };
 
+    const showLogs = track(
+      CommandIDs.showLogs,
+      name => ({ name, page: (...place) => api.logs(name, ...place) }),
+      'name'
+    );
     commands.addCommand(CommandIDs.showLogs, {
       label: trans.__('Show the Logs'),
       icon: listIcon,
       describedBy: argsSchema(NAME_ARGUMENT),
-      execute: args => {
-        const name = deploymentName(app, args);
-        const widget =
-          tracker.find(({ content }) => content.deployment === name) ??
-          open(name);
-        shell.activateById(widget.id);
-      }
+      execute: args => showLogs(deploymentName(app, args))
     });
 
-    void restorer?.restore(tracker, {
-      command: CommandIDs.showLogs,
-      args: ({ content }) => ({ name: content.deployment }),
-      name: ({ content }) => content.deployment
+    const showJobLog = track(
+      CommandIDs.showJobLog,
+      name => ({ name, page: (...place) => api.jobLog(name, ...place) }),
+      'job'
+    );
+    commands.addCommand(CommandIDs.showJobLog, {
+      label: trans.__('Show the Log'),
+      icon: listIcon,
+      describedBy: argsSchema(JOB_ARGUMENT),
+      execute: args => showJobLog(jobName(app, args))
     });
   }
 };

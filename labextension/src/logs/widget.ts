@@ -2,8 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import type { Api } from '../api';
-import type { ILogLine } from '../tokens';
+import type { ILogLine, ILogPage } from '../tokens';
 
 const FIRST_LINES = 1000;
 const LINES_KEPT = 10_000;
@@ -13,11 +12,21 @@ const RETRY_MAX_MS = 30_000;
 /** Within so many pixels of the end the reader counts as following. */
 const NEAR_END_PX = 24;
 
-/** A deployment's log. It follows while the reader is at its end and stops when it is hidden. */
+/** Whose log it is and where it comes from. */
+export interface ILogSource {
+  name: string;
+  /** See `Api.logs`. */
+  page: (
+    after: number,
+    waitSeconds: number,
+    signal: AbortSignal
+  ) => Promise<ILogPage>;
+}
+
+/** A log of a deployment or a job. It follows while the reader is at its end and stops when it is hidden. */
 export class LogView extends Widget {
   constructor(
-    readonly deployment: string,
-    private readonly _api: Pick<Api, 'logs'>,
+    readonly source: ILogSource,
     private readonly _trans: TranslationBundle
   ) {
     super();
@@ -72,8 +81,7 @@ export class LogView extends Widget {
     let retry = RETRY_MS;
     while (!signal.aborted) {
       try {
-        const { lines, next } = await this._api.logs(
-          this.deployment,
+        const { lines, next } = await this.source.page(
           this._next,
           wait,
           signal

@@ -4,8 +4,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactNode } from 'react';
 
 import { STATE_ICONS } from '../icons';
-import type { DeploymentState, WorkerState } from '../tokens';
+import type { DeploymentState, JobState, WorkerState } from '../tokens';
 import { useSidebar } from './context';
+
+type State = DeploymentState | WorkerState | JobState;
 
 /** A button that is only an icon; its label is what a screen reader says. */
 export function IconButton(props: {
@@ -65,10 +67,7 @@ export function CopyButton(props: {
 }
 
 /** The state's word in the user's language. */
-export function stateWord(
-  state: DeploymentState | WorkerState,
-  trans: TranslationBundle
-): string {
+export function stateWord(state: State, trans: TranslationBundle): string {
   switch (state) {
     case 'queued':
       return trans.__('Queued');
@@ -82,13 +81,23 @@ export function stateWord(
       return trans.__('Failed');
     case 'draining':
       return trans.__('Draining');
+    case 'preparing':
+      return trans.__('Preparing');
+    case 'running':
+      return trans.__('Running');
+    case 'stopping':
+      return trans.__('Stopping');
+    case 'completed':
+      return trans.__('Completed');
+    case 'stopped':
+      return trans.__('Stopped');
+    case 'cancelled':
+      return trans.__('Cancelled');
   }
 }
 
 /** A state as icon and word. */
-export function StateBadge(props: {
-  state: DeploymentState | WorkerState;
-}): JSX.Element {
+export function StateBadge(props: { state: State }): JSX.Element {
   const { trans } = useSidebar();
   const Icon = STATE_ICONS[props.state];
   return (
@@ -115,6 +124,33 @@ export function ProgressBar(props: {
       aria-valuenow={value === null ? undefined : Math.round(value * 100)}
     >
       <div style={value === null ? undefined : { width: `${value * 100}%` }} />
+    </div>
+  );
+}
+
+/** Any value of a model or a job as a row of a definition list. */
+export function Fact(props: { name: string; value: string }): JSX.Element {
+  const { name, value } = props;
+  const { trans } = useSidebar();
+  return (
+    <div className="jp-ByzerLab-fact">
+      <dt title={name}>{name}</dt>
+      <dd>
+        <span title={value}>{value}</span>
+        <CopyButton text={value} label={trans.__('Copy %1', name)} />
+      </dd>
+    </div>
+  );
+}
+
+/** An error in full. */
+export function ErrorText(props: { message: string }): JSX.Element {
+  const { message } = props;
+  const { trans } = useSidebar();
+  return (
+    <div className="jp-ByzerLab-code">
+      <pre>{message}</pre>
+      <CopyButton text={message} label={trans.__('Copy the error')} />
     </div>
   );
 }

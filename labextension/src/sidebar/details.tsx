@@ -1,6 +1,6 @@
 import { formatMemory, formatRate, formatValue } from '../format';
 import type { IDeployment, IDeploymentSpec, IWorker } from '../tokens';
-import { CopyButton, StateBadge } from './atoms';
+import { ErrorText, Fact, StateBadge } from './atoms';
 import { useSidebar } from './context';
 
 /** What an expanded row shows: the model's meta and its workers. */
@@ -13,12 +13,7 @@ export function Details(props: { deployment: IDeployment }): JSX.Element {
   }).filter(([, value]) => value !== null && !EMPTY.has(formatValue(value)));
   return (
     <div className="jp-ByzerLab-details">
-      {error && (
-        <div className="jp-ByzerLab-code">
-          <pre>{error.message}</pre>
-          <CopyButton text={error.message} label={trans.__('Copy the error')} />
-        </div>
-      )}
+      {error && <ErrorText message={error.message} />}
       <dl className="jp-ByzerLab-meta" aria-label={trans.__('Model')}>
         {facts.map(([key, value]) => (
           <Fact key={key} name={key} value={formatValue(value)} />
@@ -43,20 +38,6 @@ function settings(spec: IDeploymentSpec): Record<string, unknown> {
     autoscaling: max_workers ? `${min_workers} – ${max_workers}` : '',
     generation: spec.generation ?? {}
   };
-}
-
-function Fact(props: { name: string; value: string }): JSX.Element {
-  const { name, value } = props;
-  const { trans } = useSidebar();
-  return (
-    <div className="jp-ByzerLab-fact">
-      <dt title={name}>{name}</dt>
-      <dd>
-        <span title={value}>{value}</span>
-        <CopyButton text={value} label={trans.__('Copy %1', name)} />
-      </dd>
-    </div>
-  );
 }
 
 function WorkerTable(props: { workers: IWorker[] }): JSX.Element {

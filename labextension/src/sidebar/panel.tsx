@@ -3,6 +3,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 
+import type { JobCurves } from '../curves';
 import { byzerLabIcon } from '../icons';
 import type { IClusterModel } from '../tokens';
 import { Sidebar } from './sidebar';
@@ -12,7 +13,8 @@ export class SidebarPanel extends ReactWidget {
   constructor(
     private readonly _model: IClusterModel,
     private readonly _commands: CommandRegistry,
-    private readonly _trans: TranslationBundle
+    private readonly _trans: TranslationBundle,
+    private readonly _curves: JobCurves
   ) {
     super();
     this.id = 'byzer-lab-sidebar';
@@ -35,6 +37,7 @@ export class SidebarPanel extends ReactWidget {
         model={this._model}
         commands={this._commands}
         trans={this._trans}
+        curves={this._curves}
       />
     );
   }

@@ -6,8 +6,10 @@ import {
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { Api } from '../api';
 import { CommandIDs, NO_ARGUMENTS } from '../commands';
 import { complain } from '../complain';
+import { JobCurves } from '../curves';
 import { byzerLabIcon } from '../icons';
 import { IClusterModel } from '../tokens';
 import { SidebarPanel } from './panel';
@@ -17,7 +19,7 @@ const RANK = 600;
 /** Shows the cluster in the left area of JupyterLab and of Notebook 7. */
 export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
   id: 'byzer-lab:sidebar',
-  description: 'A sidebar with the deployed models, their workers and load.',
+  description: 'A sidebar with the deployed models and the training jobs.',
   autoStart: true,
   requires: [IClusterModel],
   optional: [ITranslator, ICommandPalette, ILayoutRestorer],
@@ -29,9 +31,10 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const trans = (translator ?? nullTranslator).load('byzer_lab');
-    const { commands, shell } = app;
+    const { commands, serviceManager, shell } = app;
 
-    const panel = new SidebarPanel(model, commands, trans);
+    const curves = new JobCurves(new Api(serviceManager.serverSettings));
+    const panel = new SidebarPanel(model, commands, trans, curves);
     shell.add(panel, 'left', { rank: RANK, type: 'Byzer Lab' });
     restorer?.add(panel, panel.id);
 

@@ -17,9 +17,7 @@ import { IconButton, ProgressBar, StateBadge, TextButton } from './atoms';
 import { useSidebar } from './context';
 import { Details } from './details';
 import { dragCell } from './drag';
-
-/** Class of the button that opens and closes a row. */
-export const TOGGLE_CLASS = 'jp-ByzerLab-rowToggle';
+import { TOGGLE_CLASS } from './rows';
 
 export interface IRowProps {
   deployment: IDeployment;

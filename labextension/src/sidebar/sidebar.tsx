@@ -3,11 +3,13 @@ import type { CommandRegistry } from '@lumino/commands';
 import { useEffect, useMemo, useRef, useState } from 'react';
 
 import { phaseOf, type Phase } from '../state';
-import type { IClusterModel, IClusterState, IDeployment } from '../tokens';
+import type { JobCurves } from '../curves';
+import type { IClusterModel, IClusterState } from '../tokens';
 import { stateWord } from './atoms';
 import { ClusterHeader } from './cluster';
 import { SidebarContext, useClusterState, useSidebar } from './context';
 import { DeploymentList } from './deployments';
+import { JobList } from './jobs';
 import { Notice } from './notice';
 import {
   MissingExtension,
@@ -22,13 +24,14 @@ export function Sidebar(props: {
   model: IClusterModel;
   commands: CommandRegistry;
   trans: TranslationBundle;
+  curves: JobCurves;
 }): JSX.Element {
-  const { model, commands, trans } = props;
+  const { model, commands, trans, curves } = props;
   const state = useClusterState(model);
   const { readOnly } = state;
   const context = useMemo(
-    () => ({ commands, trans, readOnly }),
-    [commands, trans, readOnly]
+    () => ({ commands, trans, readOnly, curves }),
+    [commands, trans, readOnly, curves]
   );
   const phase = phaseOf(state);
   return (
@@ -38,7 +41,7 @@ export function Sidebar(props: {
       <div className="jp-ByzerLab-body" data-phase={phase}>
         <Body phase={phase} state={state} />
       </div>
-      <Announcer deployments={state.deployments} />
+      <Announcer state={state} />
     </SidebarContext.Provider>
   );
 }
@@ -48,6 +51,7 @@ function Body(props: {
   state: IClusterState;
 }): JSX.Element | null {
   const { trans } = useSidebar();
+  const { deployments, jobs } = props.state;
   switch (props.phase) {
     case 'missing':
       return <MissingExtension />;
@@ -65,28 +69,35 @@ function Body(props: {
       return <NothingDeployed />;
     case 'running':
     case 'lost':
-      return props.state.deployments.length > 0 ? (
-        <DeploymentList state={props.state} />
-      ) : null;
+      return (
+        <>
+          {deployments.length > 0 && <DeploymentList state={props.state} />}
+          {jobs.length > 0 && <JobList jobs={jobs} />}
+        </>
+      );
   }
 }
 
-/** Tells a screen reader when a deployment's state changes, and nothing else. */
-function Announcer(props: {
-  deployments: readonly IDeployment[];
-}): JSX.Element {
-  const { deployments } = props;
+/** Tells a screen reader when the state of a deployment or a job changes, and nothing else. */
+function Announcer(props: { state: IClusterState }): JSX.Element {
+  const { deployments, jobs } = props.state;
   const { trans } = useSidebar();
   const known = useRef(new Map<string, string>());
   const [news, setNews] = useState('');
   useEffect(() => {
-    const changed = deployments.filter(({ spec, state }) => {
-      const before = known.current.get(spec.name);
+    const all = [
+      ...deployments.map(({ spec, state }) => ({
+        key: spec.name,
+        spec,
+        state
+      })),
+      ...jobs.map(({ id, spec, state }) => ({ key: `job ${id}`, spec, state }))
+    ];
+    const changed = all.filter(({ key, state }) => {
+      const before = known.current.get(key);
       return before !== undefined && before !== state;
     });
-    known.current = new Map(
-      deployments.map(({ spec, state }) => [spec.name, state])
-    );
+    known.current = new Map(all.map(({ key, state }) => [key, state]));
     if (changed.length > 0) {
       setNews(
         changed
@@ -96,7 +107,7 @@ function Announcer(props: {
           .join('. ')
       );
     }
-  }, [deployments, trans]);
+  }, [deployments, jobs, trans]);
   return (
     <div className="jp-ByzerLab-announcer" aria-live="polite">
       {news}
