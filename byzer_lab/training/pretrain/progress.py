@@ -1,0 +1,120 @@
+"""What is told of each step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import torch
+
+from byzer_lab.jobs import JobPoint, JobReport
+from byzer_lab.training.channel import Channel
+from byzer_lab.training.pretrain.checkpoints import MODELS, as_told
+
+_METRICS = "metrics.jsonl"
+_MIB = 2**20
+
+
+@dataclass
+class Totals:
+    """Of the whole training, over all its attempts; checkpoints keep them.
+
+    Attributes:
+        tokens: Predicted.
+        loss: Sum over those, in nats.
+        seconds: Spent on steps.
+    """
+
+    tokens: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class Progress:
+    """Tells the job how far it is; on rank 0.
+
+    Attributes:
+        channel: The job's.
+        folder: Of the job.
+        total: Steps in all.
+        per_epoch: Steps of one epoch.
+        totals: What was done before this attempt and in it.
+    """
+
+    channel: Channel
+    folder: Path
+    total: int
+    per_epoch: int
+    totals: Totals = field(default_factory=Totals)
+    _before: int = 0
+    _done: int = 0
+    _spent: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._before = self.totals.tokens
+
+    def step(
+        self, step: int, loss: float, tokens: int, seconds: float, steps: int, engine: Any
+    ) -> None:
+        """Some steps were done.
+
+        Args:
+            step: Steps done in all.
+            loss: Sum over the tokens.
+            tokens: Predicted in these steps, on all ranks.
+            seconds: These steps took.
+            steps: How many there were.
+            engine: DeepSpeed's.
+        """
+        self.totals.tokens += tokens
+        self.totals.loss += loss
+        self.totals.seconds += seconds
+        self._done += steps
+        self._spent += seconds
+        norm = engine.get_global_grad_norm()
+        point = JobPoint(
+            step=step,
+            time=time.time(),
+            epoch=step / self.per_epoch,
+            loss=loss / max(1, tokens),
+            learning_rate=engine.get_lr()[0],
+            grad_norm=None if norm is None else float(norm),
+            tokens_per_second=tokens / seconds if seconds else None,
+        )
+        self._keep(point)
+        gpu = torch.cuda.max_memory_allocated() / _MIB if torch.cuda.is_available() else None
+        self.channel.report(
+            JobReport(
+                state="running",
+                phase="training",
+                progress=step / self.total,
+                step=step,
+                total_steps=self.total,
+                epoch=point.epoch,
+                tokens=self.totals.tokens - self._before,
+                memory_mb=psutil.Process().memory_info().rss / _MIB,
+                gpu_memory_mb=gpu,
+                eta_s=(self.total - step) * self._spent / self._done,
+                points=[point],
+            )
+        )
+
+    def saved(self) -> None:
+        """A checkpoint was saved."""
+        found = as_told(self.folder / MODELS)
+        newest = {"checkpoint": found[-1].path} if found else {}
+        self.channel.report(JobReport(checkpoints=found, artefacts=newest))
+
+    def _keep(self, point: JobPoint) -> None:
+        # The curve is kept by the registry; a full disk must not end the training here.
+        with contextlib.suppress(OSError), (self.folder / _METRICS).open("ab") as file:
+            line = {k: v for k, v in msgspec.to_builtins(point).items() if v is not None}
+            file.write(json.dumps(line).encode() + b"\n")
+            file.flush()
