@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from byzer_lab.bundled import bundled_model
     from byzer_lab.client.byzer_llm import ByzerLLM
+    from byzer_lab.client.events import EventName
+    from byzer_lab.client.functions.implementation import GeneratedCodeError
     from byzer_lab.client.prompts.decorators import prompt, prompt_lazy
     from byzer_lab.client.templates import Template, Templates
     from byzer_lab.client.types import (
@@ -21,22 +23,32 @@ if TYPE_CHECKING:
         LLMClassResponse,
         LLMFunctionCallResponse,
         LLMHistoryItem,
+        LLMMetadata,
         LLMRequest,
         LLMResponse,
+        MetaHolder,
+        Role,
         SingleOutputMeta,
     )
     from byzer_lab.cluster.connect import connect_cluster
     from byzer_lab.errors import ByzerLabError
+    from byzer_lab.sandbox.limits import SandboxError
 
 __all__ = [
     "ByzerLLM",
     "ByzerLabError",
+    "EventName",
+    "GeneratedCodeError",
     "InferBackend",
     "LLMClassResponse",
     "LLMFunctionCallResponse",
     "LLMHistoryItem",
+    "LLMMetadata",
     "LLMRequest",
     "LLMResponse",
+    "MetaHolder",
+    "Role",
+    "SandboxError",
     "SingleOutputMeta",
     "Template",
     "Templates",
@@ -49,10 +61,16 @@ __all__ = [
 _HOMES = {
     "ByzerLLM": "byzer_lab.client.byzer_llm",
     "ByzerLabError": "byzer_lab.errors",
+    "EventName": "byzer_lab.client.events",
+    "GeneratedCodeError": "byzer_lab.client.functions.implementation",
     "InferBackend": "byzer_lab.client.types",
     "LLMClassResponse": "byzer_lab.client.types",
     "LLMFunctionCallResponse": "byzer_lab.client.types",
     "LLMHistoryItem": "byzer_lab.client.types",
+    "LLMMetadata": "byzer_lab.client.types",
+    "MetaHolder": "byzer_lab.client.types",
+    "Role": "byzer_lab.client.types",
+    "SandboxError": "byzer_lab.sandbox.limits",
     "SingleOutputMeta": "byzer_lab.client.types",
     "LLMRequest": "byzer_lab.client.types",
     "LLMResponse": "byzer_lab.client.types",

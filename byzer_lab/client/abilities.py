@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from byzer_lab.client.asking import Asking, asked_with
+from byzer_lab.client.asking import Asking
 from byzer_lab.client.conversations import Conversations, read_messages
-from byzer_lab.client.data_plane import DataPlane
 from byzer_lab.client.hooks import Hooks
-from byzer_lab.client.pieces import Pieces
 from byzer_lab.client.templates import RoleMapping
 from byzer_lab.client.tools.rounds import ToolQuestion, calls_text
 from byzer_lab.client.tools.tool import choice_of, listed, local_tools
 from byzer_lab.client.typed.asking import TypedQuestion
 from byzer_lab.client.typed.kinds import kind_of
-from byzer_lab.client.typed.schemas import REFUSALS, Schema
-from byzer_lab.client.typed.streaming import Growing
 from byzer_lab.client.types import (
     LLMClassResponse,
     LLMFunctionCallResponse,
     LLMResponse,
-    StreamItem,
+    asked_with,
 )
-from byzer_lab.errors import ContextLengthError, InvalidRequestError
+from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message
 
 ONLY_PROMPT = "Only return prompt"
@@ -111,43 +106,6 @@ class Abilities(Asking, Hooks):
         answer = question.ask(ask, messages)
         answer.metadata["chat"] = free.output
         return answer
-
-    def _typed_stream(self, call: Call, response_class: Any) -> Generator[StreamItem]:
-        question = self._typed_question(call, response_class, 0)
-        for schema in question.schemas:
-            growing, pieces, request = self._growing(call, question, schema)
-            try:
-                pin = self._pins.get("chat")
-                for chunk in self._session.data_plane.stream(call.model, request, pin):
-                    yield from growing.take(pieces.next(chunk))
-                return
-            except REFUSALS as error:
-                if schema is None or isinstance(error, ContextLengthError):
-                    raise
-
-    async def _typed_astream(
-        self, call: Call, response_class: Any, data_plane: DataPlane
-    ) -> AsyncGenerator[StreamItem]:
-        question = await asyncio.to_thread(self._typed_question, call, response_class, 0)
-        for schema in question.schemas:
-            growing, pieces, request = self._growing(call, question, schema)
-            try:
-                pin = self._pins.get("chat")
-                async for chunk in data_plane.astream(call.model, request, pin):
-                    for item in growing.take(pieces.next(chunk)):
-                        yield item
-                return
-            except REFUSALS as error:
-                if schema is None or isinstance(error, ContextLengthError):
-                    raise
-
-    def _growing(
-        self, call: Call, question: TypedQuestion, schema: Schema | None
-    ) -> tuple[Growing, Pieces, GenerateRequest]:
-        messages = question.written(call.messages)
-        _, request = self._request(messages, call.model, call.llm_config, call.role_mapping)
-        request.response_schema = schema
-        return Growing(question), Pieces(call.model, request.request_id, False), request
 
     def _tool_question(
         self,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import Any, Protocol, Self
 
 import msgspec
 
 from byzer_lab.client.conversations import Conversations, read_messages
 from byzer_lab.client.data_plane import DataPlane
+from byzer_lab.client.events import Callback, Callbacks, EventName
+from byzer_lab.client.exchanges import Exchange, Running
 from byzer_lab.client.llm_config import read_llm_config
 from byzer_lab.client.pieces import Pieces
 from byzer_lab.client.settings import Settings
 from byzer_lab.client.templates import RoleMapping, check_role_mapping, render
-from byzer_lab.client.types import LLMResponse, StreamItem
+from byzer_lab.client.types import LLMResponse, StreamItem, asked_with
 from byzer_lab.generation import filled, read_sampling
 from byzer_lab.types import GenerateRequest, Message
 
@@ -36,6 +38,39 @@ class Ask(Protocol):
 
 class Asking(Settings):
     """The questions; :class:`byzer_lab.client.chatting.ChatCalls` makes its calls of them."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self._callbacks = Callbacks()
+        self._running = Running()
+
+    def add_event_callback(self, name: EventName | str, callback: Callback) -> Self:
+        """Have a function called before or after each question to a model that answers with text,
+        streams and questions that are asked again included.
+
+        Args:
+            name: An :class:`EventName`.
+            callback: See :data:`byzer_lab.client.events.Callback`. What takes the place of a
+                stream's answer comes as its last item.
+
+        Raises:
+            InvalidRequestError: There is no such event, or the callback is no function.
+        """
+        self._callbacks.add(name, callback)
+        return self
+
+    def abort(self, request_id: str, model: str | None = None) -> bool:
+        """End an answer that another thread of this process waits for, with its next piece. It
+        ends with what has come, and ``finish_reason`` is ``cancelled``.
+
+        Args:
+            request_id: Of ``llm_config``.
+            model: Accepted as Byzer-LLM writes it; the id is enough.
+
+        Returns:
+            Whether this client was waiting for such an answer.
+        """
+        return self._running.end(request_id)
 
     def _request(
         self,
@@ -70,12 +105,45 @@ class Asking(Settings):
 
         return ask
 
+    def _items(self, exchange: Exchange, model: str) -> Generator[StreamItem]:
+        """The items of an answer. Closing the generator cancels on the worker."""
+        if exchange.given is not None:
+            yield exchange.given
+            return
+        request = exchange.request
+        stream = self._session.data_plane.stream(model, request, self._pins.get("chat"))
+        with contextlib.closing(stream) as chunks, self._running.kept(request.request_id) as end:
+            for chunk in chunks:
+                ended = end.is_set()
+                yield exchange.take(chunk, ended)
+                if ended:
+                    return
+
+    async def _aitems(
+        self, exchange: Exchange, model: str, data_plane: DataPlane
+    ) -> AsyncGenerator[StreamItem]:
+        """:meth:`_items` for asyncio."""
+        if exchange.given is not None:
+            yield exchange.given
+            return
+        request = exchange.request
+        stream = data_plane.astream(model, request, self._pins.get("chat"))
+        with self._running.kept(request.request_id) as end:
+            async with contextlib.aclosing(stream) as chunks:
+                async for chunk in chunks:
+                    ended = end.is_set()
+                    yield exchange.take(chunk, ended)
+                    if ended:
+                        return
+
+    def _exchange(self, model: str, request: GenerateRequest, delta_mode: bool = False) -> Exchange:
+        return Exchange(self, self._callbacks, model, request, delta_mode)
+
     def _whole_answer(self, model: str, request: GenerateRequest) -> LLMResponse:
-        pieces = Pieces(model, request.request_id, delta_mode=False)
-        pin = self._pins.get("chat")
-        for chunk in self._session.data_plane.stream(model, request, pin):
-            item = pieces.next(chunk)
-        return self._response(model, request, item, pieces)
+        exchange = self._exchange(model, request)
+        for item in self._items(exchange, model):
+            last = item
+        return self._response(model, exchange.request, last, exchange.pieces)
 
     def _response(
         self, model: str, request: GenerateRequest, last: StreamItem, pieces: Pieces
@@ -97,12 +165,12 @@ class Asking(Settings):
         at_once = asyncio.Semaphore(ASKED_AT_ONCE)
 
         async def answer(model: str, request: GenerateRequest) -> LLMResponse:
-            pieces = Pieces(model, request.request_id, delta_mode=False)
-            chunks = data_plane.astream(model, request, self._pins.get("chat"))
-            async with at_once, contextlib.aclosing(chunks):
-                async for chunk in chunks:
-                    item = pieces.next(chunk)
-            return self._response(model, request, item, pieces)
+            exchange = self._exchange(model, request)
+            items = self._aitems(exchange, model, data_plane)
+            async with at_once, contextlib.aclosing(items):
+                async for item in items:
+                    last = item
+            return self._response(model, exchange.request, last, exchange.pieces)
 
         tasks = [asyncio.create_task(answer(*call)) for call in calls]
         try:
@@ -111,10 +179,3 @@ class Asking(Settings):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def asked_with(request: GenerateRequest) -> dict[str, Any]:
-    """``LLMResponse.input`` of a request."""
-    if request.prompt is not None:
-        return {"prompt": request.prompt}
-    return {"messages": msgspec.to_builtins(request.messages)}

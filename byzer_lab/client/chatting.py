@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from byzer_lab.client.apart import run_apart
 from byzer_lab.client.conversations import Conversations
 from byzer_lab.client.functions.calls import FunctionCalls
-from byzer_lab.client.pieces import Pieces
+from byzer_lab.client.streams import Streams, Wanted
 from byzer_lab.client.templates import RoleMapping
 from byzer_lab.client.types import LLMRequest, LLMResponse, StreamItem
 from byzer_lab.errors import InvalidRequestError
 
 
-class ChatCalls(FunctionCalls):
+class ChatCalls(FunctionCalls, Streams):
     """The calls; mixed into :class:`byzer_lab.client.byzer_llm.ByzerLLM`."""
 
     def chat_oai(
@@ -39,6 +40,7 @@ class ChatCalls(FunctionCalls):
         max_retries: int = 2,
         max_tool_rounds: int = 0,
         parallel_tool_calls: bool = True,
+        unsafe: bool = False,
     ) -> list[Any]:
         """Let a model answer a conversation. An interrupt cancels on the worker.
 
@@ -69,6 +71,8 @@ class ChatCalls(FunctionCalls):
             max_tool_rounds: How often results of tools go back to the model, which then answers
                 in prose; 0: the values are the answer.
             parallel_tool_calls: The model may call several tools in one answer.
+            unsafe: Run the written function in this process, with all of its rights, not in the
+                sandbox.
 
         Returns:
             One response, in a list: :class:`LLMClassResponse` with a ``response_class``,
@@ -93,6 +97,7 @@ class ChatCalls(FunctionCalls):
             ("execute_tool", execute_tool, with_tools, "are no tools"),
             ("tool_choice", tool_choice not in (None, "auto", "none"), with_tools, "are no tools"),
             ("execute_impl_func", execute_impl_func, impl_func is not None, "is no impl_func"),
+            ("unsafe", unsafe, impl_func is not None, "is no impl_func"),
             (
                 "response_after_chat",
                 response_after_chat,
@@ -118,6 +123,7 @@ class ChatCalls(FunctionCalls):
                     execute_impl_func,
                     impl_func_params,
                     max_retries,
+                    unsafe,
                 )
             ]
         if response_class is not None:
@@ -139,6 +145,12 @@ class ChatCalls(FunctionCalls):
         llm_config: Mapping[str, Any] | None = None,
         *,
         response_class: Any = None,
+        max_retries: int = 2,
+        tools: Sequence[Any] = (),
+        tool_choice: Any = None,
+        execute_tool: bool = False,
+        func_params: Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool = True,
     ) -> Generator[StreamItem]:
         """:meth:`chat_oai`, piece by piece. Closing the generator cancels on the worker.
 
@@ -147,24 +159,34 @@ class ChatCalls(FunctionCalls):
             model, role_mapping: As in :meth:`chat_oai`.
             delta_mode: Yield only what is new; else all of the text so far.
             llm_config: As in :meth:`chat_oai`.
-            response_class: As in :meth:`chat_oai`; ``delta_mode`` doesn't matter then, and nothing
-                is asked again.
+            response_class: As in :meth:`chat_oai`; ``delta_mode`` doesn't matter then.
+            max_retries: How often an answer that is no such object is asked for again; it then
+                grows anew.
+            tools, tool_choice, func_params, parallel_tool_calls: As in :meth:`chat_oai`.
+            execute_tool: Run what is called when the answer has ended; the last item's
+                ``meta.metadata`` has ``values`` and ``calls``.
 
         Yields:
             Pairs of text and :class:`SingleOutputMeta`, which also add up like texts. Of a model
-            that speaks or draws: pairs of new bytes and meta, whatever ``delta_mode`` is. With a
-            ``response_class``: pairs of the object so far and meta. Of a pydantic model that is an
-            unvalidated instance whose missing fields are ``None``, else plain data; the last one
-            is validated, or ``None`` with ``meta.metadata["reason"]``.
+            that speaks or draws: pairs of new bytes and meta, whatever ``delta_mode`` is. With
+            ``tools``: ``meta.tool_calls`` are the calls so far and ``meta.tool_call_pieces`` what
+            is new of them; calls are no text. With a ``response_class``: pairs of the object so far
+            and meta. Of a pydantic model that is an unvalidated instance whose missing fields are
+            ``None``, else plain data; the last one is validated, or ``None`` with
+            ``meta.metadata["reason"]``.
         """
-        if response_class is not None:
-            call = self._call(conversations, model, llm_config, role_mapping)
-            yield from self._typed_stream(call, response_class)
+        wanted = Wanted(
+            response_class, max_retries, tools, tool_choice, execute_tool, func_params,
+            parallel_tool_calls,
+        )  # fmt: skip
+        wanted.check()
+        if not wanted.is_plain:
+            yield from self._wanted_stream(
+                wanted, conversations, model, llm_config, role_mapping, delta_mode
+            )
             return
         name, request = self._request(conversations, model, llm_config, role_mapping)
-        pieces = Pieces(name, request.request_id, delta_mode)
-        for chunk in self._session.data_plane.stream(name, request, self._pins.get("chat")):
-            yield pieces.next(chunk)
+        yield from self._items(self._exchange(name, request, delta_mode), name)
 
     async def async_stream_chat_oai(
         self,
@@ -175,19 +197,32 @@ class ChatCalls(FunctionCalls):
         llm_config: Mapping[str, Any] | None = None,
         *,
         response_class: Any = None,
+        max_retries: int = 2,
+        tools: Sequence[Any] = (),
+        tool_choice: Any = None,
+        execute_tool: bool = False,
+        func_params: Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool = True,
     ) -> AsyncGenerator[StreamItem]:
         """:meth:`stream_chat_oai` for asyncio; ``role_mapping`` comes first, as in Byzer-LLM."""
+        wanted = Wanted(
+            response_class, max_retries, tools, tool_choice, execute_tool, func_params,
+            parallel_tool_calls,
+        )  # fmt: skip
+        wanted.check()
         connection = await asyncio.to_thread(lambda: self._session)  # may start the cluster
-        if response_class is not None:
-            call = self._call(conversations, model, llm_config, role_mapping)
-            async for item in self._typed_astream(call, response_class, connection.data_plane):
+        if wanted.is_plain:
+            name, request = self._request(conversations, model, llm_config, role_mapping)
+            exchange = self._exchange(name, request, delta_mode)
+            items = self._aitems(exchange, name, connection.data_plane)
+        else:
+            items = self._wanted_astream(
+                wanted, conversations, model, llm_config, role_mapping, delta_mode,
+                connection.data_plane,
+            )  # fmt: skip
+        async with contextlib.aclosing(items):
+            async for item in items:
                 yield item
-            return
-        name, request = self._request(conversations, model, llm_config, role_mapping)
-        pieces = Pieces(name, request.request_id, delta_mode)
-        pin = self._pins.get("chat")
-        async for chunk in connection.data_plane.astream(name, request, pin):
-            yield pieces.next(chunk)
 
     def chat(
         self,

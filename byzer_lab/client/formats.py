@@ -6,6 +6,7 @@ in :mod:`byzer_lab.client.wording`.
 
 from __future__ import annotations
 
+import enum
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,34 @@ from byzer_lab.client.tools.tool import choice_of, local_tool, local_tools
 from byzer_lab.client.typed.kinds import kind_of
 from byzer_lab.client.wording import DEFAULT_LANGUAGE, words
 from byzer_lab.types import TOOL_CHOICES
+
+
+class BaseAbility(enum.StrEnum):
+    """What a system message of :func:`base_ability_format` prepares a model for."""
+
+    RESPONSE_WITH_CLASS = "response_with_class"
+    FUNCTION_CALLING = "function_calling"
+    FUNCTION_IMPL = "function_impl"
+    OTHERS = "others"
+
+
+def base_ability_format(
+    prompt: str | None = None,
+    base_abilities: Sequence[BaseAbility] = tuple(BaseAbility),
+    language: str = DEFAULT_LANGUAGE,
+) -> str:
+    """A system message that tells a model how objects, tools and functions are asked for. Nothing
+    here sends it by itself; ``llm.setup_base_system_messages(model, base_ability_format())`` puts
+    it before such questions.
+
+    Args:
+        prompt: A system message of your own, which follows.
+        base_abilities: What it tells of.
+        language: Of our own words.
+    """
+    parts = [words("ability", language)]
+    parts += [words(f"ability_{BaseAbility(one)}", language) for one in base_abilities]
+    return "\n\n".join([*parts, *([prompt] if prompt else [])])
 
 
 def response_class_format(prompt: str, cls: Any, language: str = DEFAULT_LANGUAGE) -> str:

@@ -27,6 +27,13 @@ REST = (
     inspect.Parameter.VAR_KEYWORD,
     inspect.Parameter.KEYWORD_ONLY,
 )
+GIVEN: dict[str, tuple[str, ...]] = {
+    "function_calling": ("the last user message", "the tools", "the chosen one"),
+    "response_class": ("the last user message", "the class"),
+    "response_class_after_chat": ("the class",),
+    "impl_func": ("the question", "the function", "its return class"),
+}
+"""What a hook is called with; one after a chat may take the answer before the class."""
 
 
 class Hooks(Settings):
@@ -109,6 +116,7 @@ class Hooks(Settings):
     def _hook(self, model: str, name: str, func: Format) -> Self:
         if not callable(func):
             raise InvalidRequestError(f"{func!r} is no function that writes a prompt.")
+        _check_takes(func, GIVEN[name.removeprefix(SYSTEM)])
         self._of(model).formats[name] = func
         return self
 
@@ -150,6 +158,28 @@ class Hooks(Settings):
                 prompt, tools, choice, self._language
             )
         )
+
+
+def _check_takes(hook: Format, given: tuple[str, ...]) -> None:
+    """Refuse a function that can't be called so."""
+    try:
+        signature = inspect.signature(hook)
+    except (TypeError, ValueError):
+        return  # of a builtin; the call shows it
+    also = (len(given) + 1,) if len(given) == 1 else ()
+    for count in (len(given), *also):
+        try:
+            signature.bind(*range(count))
+            return
+        except TypeError:
+            continue
+    name = getattr(hook, "__name__", repr(hook))
+    told = f"{', '.join(given[:-1])} and {given[-1]}" if len(given) > 1 else given[0]
+    maybe = ", or the answer and the class" if also else ""
+    raise InvalidRequestError(
+        f"The format function {name}{signature} can't be called as it is here: it is given "
+        f"{told}{maybe}."
+    )
 
 
 def _checked(hook: Format) -> Format:

@@ -8,9 +8,14 @@ from typing import Any
 import msgspec
 
 from byzer_lab.client.settings import Settings
+from byzer_lab.client.types import LLMMetadata
 from byzer_lab.errors import InvalidRequestError, from_wire
 from byzer_lab.records import BackendRecord, DeploymentSpec, OperationRecord
 from byzer_lab.secrets import collect
+
+USUAL_WINDOW = 8192
+USUAL_OUTPUT = 256
+"""What Byzer-LLM's ``metadata`` tells where nobody knows, in tokens."""
 
 
 class Lifecycle(Settings):
@@ -109,6 +114,42 @@ class Lifecycle(Settings):
             ModelNotFoundError: There is none of that name.
         """
         return self._record(self._model(model)).meta
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What is known of the default model.
+
+        Raises:
+            InvalidRequestError: There is no default model.
+            ModelNotFoundError: It is not deployed.
+        """
+        name = self._model(None)
+        meta = self._record(name).meta
+        limit = self.get_max_output_length(name) or self._default_output_length
+        answers = not meta.get("embedding_mode", False)
+        return LLMMetadata(
+            context_window=self.get_max_model_length(name)
+            or meta.get("max_model_len")
+            or USUAL_WINDOW,
+            num_output=limit or meta.get("num_output") or USUAL_OUTPUT,
+            is_chat_model=answers,
+            is_function_calling_model=answers,
+            model_name=name,
+        )
+
+    def require_template(self, model: str | None = None) -> bool:
+        """Whether a model needs :meth:`setup_template` before it can answer conversations: it has
+        no chat template of its own, and none was set.
+
+        Args:
+            model: Name of the deployment; default: the default model.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        name = self._model(model)
+        has = self._record(name).meta.get("support_chat_template", True)
+        return not has and self._role_mapping(name) is None
 
     def _wait_for(
         self, operation: OperationRecord, progress: Callable[[OperationRecord], None] | None

@@ -41,6 +41,11 @@ class Pieces:
             generated_tokens_count=self._tokens,
             reasoning=self._reasoning,
             media_type=self._media_type,
+            tool_calls=_told(self.calls),
+            tool_call_pieces=[
+                {"index": one.index, "id": one.id, "name": one.name, "arguments": one.arguments}
+                for one in chunk.tool_calls
+            ],
         )
         if chunk.usage and chunk.finish_reason:
             meta.finish_reason = chunk.finish_reason
@@ -58,6 +63,16 @@ class Pieces:
         return StreamItem(chunk.text if self._delta_mode else self._text, meta)
 
     @property
+    def text(self) -> str:
+        """All of the text so far."""
+        return self._text
+
+    @property
+    def tokens(self) -> int:
+        """Tokens so far."""
+        return self._tokens
+
+    @property
     def calls(self) -> list[ToolCall]:
         """The tools that the answer has called so far, arguments as far as they came."""
         return [self._calls[place] for place in sorted(self._calls)]
@@ -69,10 +84,7 @@ class Pieces:
         if self._media_type:
             facts["media_type"] = self._media_type
         if self._calls:
-            facts["tool_calls"] = [
-                {"id": call.id, "name": call.name, "arguments": call.arguments}
-                for call in self.calls
-            ]
+            facts["tool_calls"] = _told(self.calls)
         return facts
 
     @property
@@ -80,3 +92,7 @@ class Pieces:
         """The sound, or each picture, as base64."""
         whole = self._data if self._media_type.startswith("image/") else [b"".join(self._data)]
         return [base64.b64encode(data).decode() for data in whole if data]
+
+
+def _told(calls: list[ToolCall]) -> list[dict[str, Any]]:
+    return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]

@@ -86,6 +86,8 @@ class Settings(Client):
         self._models: dict[str, ModelSettings] = {}
         self._pins: dict[str, int] = {}
         self._language = DEFAULT_LANGUAGE
+        self._skip_length_check = False
+        self._default_output_length: int | None = None
         self.setup_reset()
 
     # -- of the next deploy -----------------------------------------------------------------
@@ -306,19 +308,25 @@ class Settings(Client):
         """
         own = self._of(model)
         sampling, most = request.sampling, own.max_output_length
-        if most is not None:
-            if sampling.max_tokens is not None and sampling.max_tokens > most:
-                raise InvalidRequestError(
-                    f"max_tokens is {sampling.max_tokens}, more than the {most} that "
-                    "setup_max_output_length allows."
-                )
-            sampling = msgspec.structs.replace(sampling, max_tokens=sampling.max_tokens or most)
+        if most is not None and (sampling.max_tokens or 0) > most:
+            raise InvalidRequestError(
+                f"max_tokens is {sampling.max_tokens}, more than the {most} that "
+                "setup_max_output_length allows."
+            )
+        if sampling.max_tokens is None and (usual := most or self._default_output_length):
+            sampling = msgspec.structs.replace(sampling, max_tokens=usual)
+        checked = not self._skip_length_check
         return msgspec.structs.replace(
             request,
             sampling=sampling,
-            max_input_tokens=own.max_input_length,
-            max_total_tokens=own.max_model_length,
+            max_input_tokens=own.max_input_length if checked else None,
+            max_total_tokens=own.max_model_length if checked else None,
         )
+
+    def _set_default_output_length(self, tokens: int | None) -> None:
+        if tokens is not None:
+            tokens = _tokens("default_max_output_length", tokens)
+        self._default_output_length = tokens
 
 
 def _tokens(name: str, tokens: Any) -> int:

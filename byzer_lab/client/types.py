@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from byzer_lab.types import TokenLogprob, Usage
+import msgspec
+
+from byzer_lab.types import GenerateRequest, TokenLogprob, Usage
 
 
 class InferBackend:
@@ -17,6 +20,14 @@ class InferBackend:
     VLLM = "ray/vllm"
     LLAMA_CPP = "llama_cpp"
     DeepSpeed = "ray/deepspeed"
+
+
+class Role(enum.StrEnum):
+    """Who speaks in a turn."""
+
+    User = "user"
+    Assistant = "assistant"
+    System = "system"
 
 
 @dataclass
@@ -114,6 +125,45 @@ class LLMFunctionCallResponse:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class LLMMetadata:
+    """What is known of a client's default model.
+
+    Attributes:
+        context_window: Tokens that prompt and answer may have together; 8192 where nobody knows.
+        num_output: Tokens that an answer may have by ``setup_max_output_length`` or
+            ``default_max_output_length``; 256, as Byzer-LLM tells it, where neither is set.
+        is_chat_model: It answers conversations.
+        is_function_calling_model: It can be asked with tools, as every model that answers can.
+        model_name: Name of the deployment.
+    """
+
+    context_window: int
+    num_output: int
+    is_chat_model: bool
+    is_function_calling_model: bool
+    model_name: str
+
+
+@dataclass
+class ExecuteCodeResponse:
+    """What came of running code.
+
+    Attributes:
+        status: 0 where it ran.
+        output: What it printed or returned.
+        code: The code.
+        prompt: What it was written for.
+        variables: What it left behind.
+    """
+
+    status: int
+    output: str
+    code: str
+    prompt: str = ""
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class SingleOutputMeta:
     """What is known of a streamed answer so far.
@@ -125,6 +175,10 @@ class SingleOutputMeta:
         metadata: As in :class:`LLMResponse`; filled with the last piece.
         reasoning: What the model has thought so far before it answers.
         media_type: Of a sound or a picture, such as ``audio/mpeg``.
+        tool_calls: The calls so far, of each a dict with ``id``, ``name`` and ``arguments``, JSON
+            that may still be coming.
+        tool_call_pieces: What is new of them: of each a dict with ``index``, ``id``, ``name`` (both
+            empty but in the first piece of a call) and ``arguments``, the new text.
     """
 
     input_tokens_count: int = 0
@@ -133,6 +187,27 @@ class SingleOutputMeta:
     metadata: dict[str, Any] = field(default_factory=dict)
     reasoning: str = ""
     media_type: str = ""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    tool_call_pieces: list[dict[str, Any]] = field(default_factory=list)
+
+
+class MetaHolder:
+    """Keeps what is known of a prompt function's last answer; see ``with_meta``.
+
+    Args:
+        meta: What it holds at first.
+    """
+
+    def __init__(self, meta: SingleOutputMeta | None = None) -> None:
+        self.meta = meta
+
+    def get_meta(self) -> dict[str, Any]:
+        """The metadata of the answer, as in :class:`LLMResponse`; empty before there is one."""
+        return dict(self.meta.metadata) if self.meta else {}
+
+    def get_meta_model(self) -> SingleOutputMeta | None:
+        """The same as :class:`SingleOutputMeta`; ``None`` before there is one."""
+        return self.meta
 
 
 class StreamItem(tuple[Any, SingleOutputMeta]):
@@ -203,3 +278,10 @@ def _told(token: TokenLogprob) -> dict[str, Any]:
         "logprob": token.logprob,
         "top": [_told(other) for other in token.top],
     }
+
+
+def asked_with(request: GenerateRequest) -> dict[str, Any]:
+    """``LLMResponse.input`` of a request."""
+    if request.prompt is not None:
+        return {"prompt": request.prompt}
+    return {"messages": msgspec.to_builtins(request.messages)}

@@ -33,6 +33,26 @@ WORDING: dict[str, dict[str, str]] = {
         "choice_required": "Call at least one tool.",
         "choice_named": "Call the tool {name}.",
         "tool_results": "The tools returned:\n{results}\n\nAnswer with the help of this.",
+        "markers": "Write {start} before your answer and {end} behind it.",
+        "go_on": (
+            "Go on exactly where you stopped, without repeating anything, and end with {end}."
+        ),
+        "ability": "Some questions ask for an answer in a form of its own. Keep to that form.",
+        "ability_response_with_class": (
+            "A question with a JSON schema: answer with JSON that fits it and nothing else. For "
+            'the schema {{"type": "object", "properties": {{"city": {{"type": "string"}}}}, '
+            '"required": ["city"]}} an answer is {{"city": "Paris"}}.'
+        ),
+        "ability_function_calling": (
+            "A question with tools: to call some, answer with JSON like "
+            '{{"tool_calls": [{{"name": "compute_date_range", "arguments": {{"count": 3, "unit": '
+            '"day"}}}}]}} and nothing else. If no tool fits, answer in plain words.'
+        ),
+        "ability_function_impl": (
+            "A question with the signature of a function: answer with one Python code block that "
+            "imports what it needs and defines that function. Don't call it."
+        ),
+        "ability_others": "Any other question: answer in plain words.",
         "function_impl": (
             "Write a Python function with this name and these parameters:\n"
             "```json\n{signature}\n```\n\n"
@@ -63,6 +83,24 @@ WORDING: dict[str, dict[str, str]] = {
         "choice_required": "至少调用一个工具。",
         "choice_named": "请调用工具 {name}。",
         "tool_results": "工具返回：\n{results}\n\n请据此回答。",
+        "markers": "请在回答之前写 {start}，在回答之后写 {end}。",
+        "go_on": "请从你停下的地方继续，不要重复任何内容，并以 {end} 结束。",
+        "ability": "有些问题要求以特定形式回答，请遵守该形式。",
+        "ability_response_with_class": (
+            "带有 JSON Schema 的问题：只用符合它的 JSON 回答。例如对于 Schema "
+            '{{"type": "object", "properties": {{"city": {{"type": "string"}}}}, '
+            '"required": ["city"]}}，回答可以是 {{"city": "巴黎"}}。'
+        ),
+        "ability_function_calling": (
+            "带有工具的问题：需要调用工具时，只用如下 JSON 回答："
+            '{{"tool_calls": [{{"name": "compute_date_range", "arguments": {{"count": 3, "unit": '
+            '"day"}}}}]}}。如果没有合适的工具，请直接用文字回答。'
+        ),
+        "ability_function_impl": (
+            "带有函数签名的问题：只用一个 Python 代码块回答，包含所需的 import 和该函数的定义，"
+            "不要调用它。"
+        ),
+        "ability_others": "其他问题：直接用文字回答。",
         "function_impl": (
             "请编写一个 Python 函数，名字和参数如下：\n```json\n{signature}\n```\n\n"
             "它的作用：{description}\n它用来回答这个问题：{prompt}\n\n"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from byzer_lab.client.formats import (
+    BaseAbility,
+    base_ability_format,
     function_calling_format,
     function_impl_format,
     get_tool,
@@ -12,6 +16,9 @@ from byzer_lab.client.formats import (
 )
 from byzer_lab.client.wording import WORDING
 
+if TYPE_CHECKING:
+    from byzer_lab.utils.calls import FunctionCall, FunctionCallList, FunctionCallWrapper
+
 sys_function_calling_format = function_calling_format
 sys_response_class_format = response_class_format
 sys_response_class_format_after_chat = response_class_format_after_chat
@@ -20,6 +27,11 @@ sys_function_impl_format = function_impl_format
 
 __all__ = [
     "WORDING",
+    "BaseAbility",
+    "FunctionCall",
+    "FunctionCallList",
+    "FunctionCallWrapper",
+    "base_ability_format",
     "function_calling_format",
     "function_impl_format",
     "get_tool",
@@ -31,3 +43,11 @@ __all__ = [
     "sys_response_class_format",
     "sys_response_class_format_after_chat",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("FunctionCall", "FunctionCallList", "FunctionCallWrapper"):
+        from byzer_lab.utils import calls  # with pydantic: only where it is used
+
+        return getattr(calls, name)
+    raise AttributeError(f"module 'byzer_lab.utils' has no attribute {name!r}")

@@ -8,7 +8,6 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pydantic
@@ -17,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import byzer_lab
-from byzer_lab import ByzerLLM
+from byzer_lab import ByzerLLM, LLMResponse
 from byzer_lab.client.prompts.decorators import Decorator
 from byzer_lab.client.prompts.function import PromptFunction
 from byzer_lab.client.prompts.rendering import rendered
@@ -149,8 +148,39 @@ def test_methods() -> None:
     assert rag.only_prompt(context=CONTEXT) == RENDERED
     assert isinstance(RAG.generate_answer, PromptFunction)
     assert list(inspect.signature(rag.generate_answer).parameters) == ["context", "question"]
-    with pytest.raises(InvalidRequestError, match="it belongs to none; call it as a method"):
-        RAG.generate_answer(None, CONTEXT)
+    assert RAG.generate_answer(rag, CONTEXT) == "A language."  # through the class
+    assert RAG.only_prompt.prompt(rag, CONTEXT) == RENDERED
+    other = answering("other")
+    assert RAG.generate_answer.with_llm(other).run(rag, CONTEXT) == "other"
+    for wrong, found in (((None, CONTEXT), "argument is None"), ((), "given no argument")):
+        with pytest.raises(InvalidRequestError, match=f"is a method of RAG, but .*{found}"):
+            RAG.generate_answer(*wrong)
+
+
+def test_a_prompt_may_speak_of_its_object() -> None:
+    class Greeter:
+        name = "Ann"
+
+        @byzer_lab.prompt()
+        def greet(self, word: str) -> str:
+            """{{ word }} {{ self.name }}{% if self.name %}!{% endif %}"""
+
+        @byzer_lab.prompt(render="simple")
+        def greet_simply(self, word: str) -> str:
+            """{word} {self}"""
+
+        def __str__(self) -> str:
+            return self.name
+
+    assert Greeter().greet("Hi") == "Hi Ann!"
+    assert Greeter().greet_simply("Hi") == "Hi Ann"
+
+    @byzer_lab.prompt()
+    def alone(word: str) -> str:
+        """{{ self.name }}"""
+
+    with pytest.raises(InvalidRequestError, match="names 'self', which is no parameter"):
+        alone("x")
 
 
 def test_a_model_by_name_and_by_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +188,7 @@ def test_a_model_by_name_and_by_a_function(monkeypatch: pytest.MonkeyPatch) -> N
 
     def ask(self: ByzerLLM, text: str, **options: Any) -> Any:
         made.append(f"{self._default_model}: {text}")
-        return [SimpleNamespace(output="ok")]
+        return [LLMResponse("ok", {})]
 
     def own(self: Any) -> ByzerLLM:
         llm: ByzerLLM = self.llm

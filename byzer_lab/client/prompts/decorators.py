@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from byzer_lab.client.functions.signature import callers_names
 from byzer_lab.client.prompts.function import PromptFunction, checked_options
 from byzer_lab.client.prompts.rendering import RENDERS, Render
+from byzer_lab.client.prompts.turns import Turns
 from byzer_lab.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def prompt(
     Raises:
         InvalidRequestError: An argument is none of these.
     """
-    return _decorator(llm, render, check_result, options, lazy=False)
+    return decorator(llm, render, check_result, options)
 
 
 def prompt_lazy(
@@ -49,16 +50,18 @@ def prompt_lazy(
 ) -> Decorator:
     """:func:`prompt`, but a call only keeps its arguments: ``.run()`` asks with them, and
     ``.prompt()`` renders."""
-    return _decorator(llm, render, check_result, options, lazy=True)
+    return decorator(llm, render, check_result, options, lazy=True)
 
 
-def _decorator(
+def decorator(
     llm: ByzerLLM | Callable[[Any], Any] | str | None,
     render: Render,
     check_result: bool,
     options: Mapping[str, Any] | None,
-    lazy: bool,
+    lazy: bool = False,
+    turns: Turns = Turns(),  # noqa: B008
 ) -> Decorator:
+    """What decorates; arguments as of :func:`prompt` and :class:`PromptFunction`."""
     if render not in RENDERS:
         raise InvalidRequestError(f"render is {render!r}; it must be {' or '.join(RENDERS)}.")
     if llm is not None and not isinstance(llm, str) and not callable(llm):
@@ -78,6 +81,8 @@ def _decorator(
             )
         said = getattr(function, "__annotations__", {}).get("return")
         names = callers_names(1) if isinstance(said, str) else {}
-        return PromptFunction(function, llm, render, check_result, settings, lazy=lazy, names=names)
+        return PromptFunction(
+            function, llm, render, check_result, settings, lazy=lazy, names=names, turns=turns
+        )
 
     return decorate

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from byzer_lab.client.functions.signature import bind
 from byzer_lab.client.prompts.answering import answer, answer_later
-from byzer_lab.client.prompts.rendering import Render, dedented, rendered
+from byzer_lab.client.prompts.fluent import Fluent
+from byzer_lab.client.prompts.rendering import SELF, Render, dedented, rendered
+from byzer_lab.client.prompts.turns import Turns
 from byzer_lab.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class PromptFunction:
+class PromptFunction(Fluent):
     """Made by ``llm.prompt`` and ``byzer_lab.prompt``. Calling it asks the model; where it has
     none, it returns the prompt.
 
@@ -53,9 +55,11 @@ class PromptFunction:
         settings: Arguments of ``chat_oai``.
         return_type: In place of the function's annotation.
         instance: What a method belongs to.
+        owner: Its class, where it was looked up there: the object is then the first argument.
         lazy: A call only keeps its arguments.
         arguments: Kept ones.
         names: Local ones that the annotation may name.
+        turns: What is around the prompt.
     """
 
     function: Callable[..., Any]
@@ -65,9 +69,11 @@ class PromptFunction:
     settings: Mapping[str, Any] = field(default_factory=dict)
     return_type: Any = UNSET
     instance: Any = UNSET
+    owner: type | None = None
     lazy: bool = False
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
     names: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    turns: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         for name in functools.WRAPPER_ASSIGNMENTS:
@@ -80,10 +86,14 @@ class PromptFunction:
         object.__setattr__(self, "__signature__", signature)  # for help and completion
 
     def __get__(self, instance: Any, owner: type | None = None) -> PromptFunction:
-        return self if instance is None else dataclasses.replace(self, instance=instance)
+        if instance is None:
+            return dataclasses.replace(self, owner=owner)
+        return dataclasses.replace(self, instance=instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Ask; without a model, return the prompt; where lazy, keep the arguments."""
+        if self.owner is not None:
+            return self._bound(args)(*args[1:], **kwargs)
         if self.lazy:
             return dataclasses.replace(self, lazy=False, arguments=(args, kwargs))
         return self.prompt(*args, **kwargs) if self.llm is None else self.run(*args, **kwargs)
@@ -107,6 +117,8 @@ class PromptFunction:
 
     def prompt(self, *args: Any, **kwargs: Any) -> Any:
         """The prompt with these arguments; of an ``async def``, awaitable. Asks nobody."""
+        if self.owner is not None:
+            return self._bound(args).prompt(*args[1:], **kwargs)
         variables, overrides = self._variables(args, kwargs)
         if inspect.isawaitable(overrides):
             return self._later(variables, overrides)
@@ -123,11 +135,24 @@ class PromptFunction:
             InvalidRequestError: There is no model, the prompt can't be filled in, or the
                 annotation says nothing that a model can answer.
         """
+        if self.owner is not None:
+            return self._bound(args).run(*args[1:], **kwargs)
         llm, kind = self._client(), self._kind()
         text = self.prompt(*args, **kwargs)
         if inspect.isawaitable(text):
-            return answer_later(llm, text, kind, self.settings, self._warning)
-        return answer(llm, text, kind, self.settings, self._warning)
+            return answer_later(llm, text, kind, self.settings, self.turns, self._warning)
+        return answer(llm, text, kind, self.settings, self.turns, self._warning)
+
+    def _bound(self, args: tuple[Any, ...]) -> PromptFunction:
+        """The method of the object that is its first argument."""
+        assert self.owner is not None
+        if not args or not isinstance(args[0], self.owner):
+            given = f"its first argument is {args[0]!r}" if args else "it was given no argument"
+            raise InvalidRequestError(
+                f"{self.function.__name__} is a method of {self.owner.__name__}, but {given}; call "
+                "it on an object of that class."
+            )
+        return dataclasses.replace(self, owner=None, instance=args[0])
 
     async def _later(self, variables: dict[str, Any], overrides: Any) -> str:
         return self._rendered(variables, await overrides)
@@ -161,7 +186,10 @@ class PromptFunction:
         template = self.function.__doc__
         if not template or not template.strip():
             raise InvalidRequestError(f"{name} has no prompt; write it as its docstring.")
-        return rendered(dedented(template), {**variables, **(overrides or {})}, self.render, name)
+        values = {**variables, **(overrides or {})}
+        if self.instance is not UNSET:
+            values.setdefault(SELF, self.instance)
+        return rendered(dedented(template), values, self.render, name)
 
     def _client(self) -> ByzerLLM:
         from byzer_lab.client.byzer_llm import ByzerLLM

@@ -13,6 +13,9 @@ from byzer_lab.errors import InvalidRequestError, describe, without_dot
 
 Render = Literal["simple", "jinja2"]
 RENDERS = ("simple", "jinja2")
+SELF = "self"
+"""What a method's prompt calls its object."""
+_OBJECT = "object_of_the_method"
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
@@ -69,12 +72,18 @@ def _simple(template: str, values: Mapping[str, Any], name: str) -> str:
 
 def _jinja(template: str, values: Mapping[str, Any], name: str) -> str:
     import jinja2
+    from jinja2 import nodes
     from jinja2.exceptions import SecurityError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
     try:
-        return environment.from_string(template).render(values)
+        parsed = environment.parse(template)
+        for one in parsed.find_all(nodes.Name):
+            if one.name == SELF:  # which Jinja keeps for the template's own blocks
+                one.name = _OBJECT
+        given = {_OBJECT if name == SELF else name: value for name, value in values.items()}
+        return environment.from_string(parsed).render(given)
     except jinja2.TemplateSyntaxError as error:
         raise InvalidRequestError(
             f"Line {error.lineno} of the prompt of {name} is no valid template: "
@@ -83,7 +92,7 @@ def _jinja(template: str, values: Mapping[str, Any], name: str) -> str:
     except jinja2.UndefinedError as error:
         match = _UNDEFINED.search(str(error.message))
         raise InvalidRequestError(
-            _missing(match[1], values, name)
+            _missing(SELF if match[1] == _OBJECT else match[1], values, name)
             if match
             else f"The prompt of {name} failed: {without_dot(str(error.message))}."
         ) from error

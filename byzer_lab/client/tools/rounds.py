@@ -88,7 +88,7 @@ class ToolQuestion:
         for fields in self.fields(choice):
             try:
                 response = ask(messages, **fields)
-                return response, self._calls(response, choice)
+                return response, self.calls_of(response.output, response.metadata, choice)
             except ContextLengthError:
                 raise
             except REFUSALS as error:
@@ -107,32 +107,27 @@ class ToolQuestion:
         messages = self.written(messages, self.choice)
         response, calls = self.ask(ask, messages, self.choice)
         outcomes: list[Outcome] = []
-        reasons: list[str] = []
-        if not calls and self.choice not in ("auto", "none"):
-            reasons.append("The model called no tool, although tool_choice asks for one.")
-        if not calls and _is_cut(response):
-            reasons.append(f"{CUT}.")
+        reasons = [] if calls else self.missing(response.metadata.get("finish_reason"))
         done = 0
         while calls:
-            new = self._run(calls, first=not outcomes)
+            new = self.execute(calls, first=not outcomes)
             outcomes += new
             if done == rounds:
                 break
             done += 1
             messages = [*messages, *self._fed(response, new)]
             response, calls = self.ask(ask, messages, "none" if done == rounds else "auto")
-        reason = "\n".join([*reasons, reason_of(outcomes)]).strip()
-        metadata = response.metadata | {
-            "reason": reason,
-            "resason": reason,  # as Byzer-LLM's page spells it
-            "selected_functions": [one.tool.given for one in outcomes if one.tool],
-            "calls": [one.told for one in outcomes],
-            "rounds": done,
-        }
+        metadata = response.metadata | facts_of(outcomes, reasons) | {"rounds": done}
         values = [one.value for one in outcomes if not one.error]
         return LLMFunctionCallResponse(response=response, values=values, metadata=metadata)
 
-    def _run(self, calls: list[ToolCall], first: bool) -> list[Outcome]:
+    def execute(self, calls: list[ToolCall], first: bool = True) -> list[Outcome]:
+        """Run calls.
+
+        Args:
+            calls: Of one answer.
+            first: It is the first answer, for which the choice holds.
+        """
         if not first or self.choice in TOOL_CHOICES:
             return run_calls(calls, self.tools)
         right = [call for call in calls if call.name == self.choice]
@@ -142,15 +137,30 @@ class ToolQuestion:
             *(Outcome(call, error=wrong) for call in calls if call.name != self.choice),
         ]
 
-    def _calls(self, response: LLMResponse, choice: str) -> list[ToolCall]:
-        """The calls of an answer, each with an id."""
+    def missing(self, finish_reason: Any) -> list[str]:
+        """What is wrong with an answer that calls nothing; nothing where it may."""
+        reasons = []
+        if self.choice not in ("auto", "none"):
+            reasons.append("The model called no tool, although tool_choice asks for one.")
+        if finish_reason == "length":
+            reasons.append(f"{CUT}.")
+        return reasons
+
+    def calls_of(self, text: str, metadata: dict[str, Any], choice: str) -> list[ToolCall]:
+        """The calls of an answer, each with an id.
+
+        Args:
+            text: All of its text.
+            metadata: Of the answer.
+            choice: As the attribute.
+        """
         if choice == "none":
             return []
-        told = response.metadata.get("tool_calls", [])
+        told = metadata.get("tool_calls", [])
         calls = [ToolCall(one["id"] or new_id(), one["name"], one["arguments"]) for one in told]
         if not self.native and not calls:
             names = [one.tool.name for one in self.tools]
-            calls = calls_in(response.output, names, whole=not _is_cut(response))
+            calls = calls_in(text, names, whole=metadata.get("finish_reason") != "length")
         return calls if self.parallel else calls[:1]
 
     def _fed(self, response: LLMResponse, outcomes: list[Outcome]) -> list[Message]:
@@ -192,8 +202,20 @@ class ToolQuestion:
         }
 
 
-def _is_cut(response: LLMResponse) -> bool:
-    return bool(response.metadata.get("finish_reason") == "length")
+def facts_of(outcomes: list[Outcome], reasons: list[str]) -> dict[str, Any]:
+    """What an answer's metadata tells of its calls.
+
+    Args:
+        outcomes: Of the calls.
+        reasons: What else went wrong.
+    """
+    reason = "\n".join([*reasons, reason_of(outcomes)]).strip()
+    return {
+        "reason": reason,
+        "resason": reason,  # as Byzer-LLM's page spells it
+        "selected_functions": [one.tool.given for one in outcomes if one.tool],
+        "calls": [one.told for one in outcomes],
+    }
 
 
 def calls_text(calls: list[ToolCall]) -> str:

@@ -7,7 +7,7 @@ import inspect
 import itertools
 import json
 import traceback
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -99,6 +99,7 @@ def _run(outcome: Outcome) -> Any:
         outcome.value = outcome.tool.call(outcome.call.arguments)
         if inspect.isawaitable(outcome.value) and not outcome.tool.is_async:
             outcome.value = run_apart(_awaited(outcome.value))
+        outcome.value = _collected(outcome.value)
     except Exception as error:
         _note(outcome, error)
     return outcome.value
@@ -111,7 +112,8 @@ async def _gathered(outcomes: list[Outcome]) -> None:
             return
         outcome.value = None
         try:
-            outcome.value = await pending
+            value = await pending
+            outcome.value = await asyncio.to_thread(_collected, value)
         except Exception as error:
             _note(outcome, error)
 
@@ -120,6 +122,19 @@ async def _gathered(outcomes: list[Outcome]) -> None:
 
 async def _awaited(pending: Awaitable[Any]) -> Any:
     return await pending
+
+
+def _collected(value: Any) -> Any:
+    """What a generator yields, as a list; anything else as it is."""
+    if inspect.isgenerator(value):
+        return list(value)
+    if inspect.isasyncgen(value):
+        return run_apart(_all_of(value))
+    return value
+
+
+async def _all_of(items: AsyncIterable[Any]) -> list[Any]:
+    return [item async for item in items]
 
 
 def _note(outcome: Outcome, error: Exception) -> None:

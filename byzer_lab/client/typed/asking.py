@@ -21,7 +21,7 @@ from byzer_lab.client.typed.schemas import (
     is_wrapped,
     ladder,
 )
-from byzer_lab.client.types import LLMClassResponse, LLMResponse
+from byzer_lab.client.types import LLMClassResponse
 from byzer_lab.client.wording import words
 from byzer_lab.errors import ContextLengthError
 from byzer_lab.types import Message, TextPart
@@ -67,8 +67,7 @@ class TypedQuestion:
         return self.structured in OBJECTS_ONLY and is_wrapped(self.kind.schema)
 
     def ask(self, ask: Ask, messages: list[Message]) -> LLMClassResponse:
-        """Ask, and ask again with the error while the answer doesn't fit. Where a constrained
-        model came to no end, it is asked once more for a shorter answer; see ``bounds.py``.
+        """Ask, and ask again while the answer doesn't fit; see :class:`TypedAttempts`.
 
         Args:
             ask: Asks the model.
@@ -77,47 +76,105 @@ class TypedQuestion:
         Returns:
             The instance; ``None`` as its value, with the reason, where no answer fitted.
         """
-        rest = self.schemas
-        is_bounded = False
-        for attempt in range(1 + self.max_retries):
-            response, rest = _taken(ask, messages, rest)
-            cut = response.metadata.get("finish_reason") == "length"
+        attempts = TypedAttempts(self, messages)
+        while not attempts.over:
             try:
-                value = read_answer(response.output, self.kind, whole=not cut)
-                return self._response(response, value, "", attempt, rest[0])
-            except UnfitError as error:
-                reason = f"{CUT}, before it was whole" if cut else str(error)
-            if cut:
-                shorter = bounded(rest[0]) if rest[0] and not is_bounded else None
-                if self.structured != "constrained" or shorter is None:
-                    break  # the same limit would cut the next one
-                is_bounded, rest = True, [shorter, *rest[1:]]
-                continue
-            again = words("answer_again", self.language, reason=reason)
-            messages = [
-                *messages,
-                Message(role="assistant", content=response.output),
+                response = ask(attempts.messages, **attempts.fields)
+            except REFUSALS as error:
+                attempts.refuse(error)
+            else:
+                attempts.read(response.output, response.metadata.get("finish_reason"))
+        return LLMClassResponse(response, attempts.value, response.metadata | attempts.facts)
+
+
+class TypedAttempts:
+    """What is asked next, and what came of it. An answer that doesn't fit is asked for again with
+    the error. Where a constrained model came to no end, it is asked once more for a shorter answer;
+    see ``bounds.py``.
+
+    Args:
+        question: What is asked.
+        messages: The conversation, with the schema written in.
+
+    Attributes:
+        messages: What to ask next.
+        value: The instance; ``None`` as long as no answer fitted.
+        reason: Why there is none; empty where there is one.
+        over: Nothing is asked any more.
+    """
+
+    def __init__(self, question: TypedQuestion, messages: list[Message]) -> None:
+        self._question = question
+        self._rest = question.schemas
+        self._count = 0
+        self._is_bounded = False
+        self.messages = messages
+        self.value: Any = None
+        self.reason = ""
+        self.over = False
+
+    @property
+    def schema(self) -> Schema | None:
+        """What holds the next answer; ``None``: nothing but the prompt."""
+        return self._rest[0]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What to send beside the conversation."""
+        return {} if self.schema is None else {"response_schema": self.schema}
+
+    def refuse(self, error: Exception) -> None:
+        """Go on with a looser schema, because the engine refused this one.
+
+        Raises:
+            Exception: The error, where it is not about the schema.
+        """
+        if self.schema is None or isinstance(error, ContextLengthError):
+            raise error
+        del self._rest[0]
+
+    def read(self, text: str, finish_reason: str | None) -> None:
+        """Take an answer.
+
+        Args:
+            text: All of it.
+            finish_reason: Why it ended; one that was ended from outside is not asked for again.
+        """
+        question, self._count = self._question, self._count + 1
+        cut = finish_reason == "length"
+        try:
+            self.value = read_answer(text, question.kind, whole=not cut)
+            self.reason, self.over = "", True
+            return
+        except UnfitError as error:
+            fault = f"{CUT}, before it was whole" if cut else str(error)
+        self.reason = f"No {question.kind.name} in the answer: {fault.rstrip('.')}."
+        if self._count > question.max_retries or finish_reason == "cancelled":
+            self.over = True
+        elif cut:
+            shorter = bounded(self.schema) if self.schema and not self._is_bounded else None
+            if question.structured != "constrained" or shorter is None:
+                self.over = True  # the same limit would cut the next one
+                return
+            self._is_bounded, self._rest[0] = True, shorter
+        else:
+            again = words("answer_again", question.language, reason=fault)
+            self.messages = [
+                *self.messages,
+                Message(role="assistant", content=text),
                 Message(role="user", content=again),
             ]
-        reason = f"No {self.kind.name} in the answer: {reason.rstrip('.')}."
-        return self._response(response, None, reason, attempt, rest[0])
 
-    def _response(
-        self,
-        response: LLMResponse,
-        value: Any,
-        reason: str,
-        attempt: int,
-        schema: Schema | None,
-    ) -> LLMClassResponse:
-        metadata = response.metadata | {
-            "reason": reason,
-            "resason": reason,  # as Byzer-LLM's page spells it
-            "attempts": attempt + 1,
-            "structured_output": self.structured if schema is not None else "prompt",
-            "schema_reduced": schema != self.schemas[0],
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the answer's metadata."""
+        return {
+            "reason": self.reason,
+            "resason": self.reason,  # as Byzer-LLM's page spells it
+            "attempts": self._count,
+            "structured_output": self._question.structured if self.schema else "prompt",
+            "schema_reduced": self.schema != self._question.schemas[0],
         }
-        return LLMClassResponse(response=response, value=value, metadata=metadata)
 
 
 def with_text(messages: list[Message], write: Callable[[str], str]) -> list[Message]:
@@ -132,19 +189,3 @@ def with_text(messages: list[Message], write: Callable[[str], str]) -> list[Mess
     pictures = [part for part in last.content if not isinstance(part, TextPart)]
     content = [*pictures, TextPart(text)]
     return [*messages[:-1], msgspec.structs.replace(last, content=content)]
-
-
-def _taken(
-    ask: Ask, messages: list[Message], schemas: list[Schema | None]
-) -> tuple[LLMResponse, list[Schema | None]]:
-    """Ask with the first schema that the engine takes; it stands first in what is returned."""
-    for place, schema in enumerate(schemas):
-        try:
-            fields = {} if schema is None else {"response_schema": schema}
-            return ask(messages, **fields), schemas[place:]
-        except ContextLengthError:
-            raise
-        except REFUSALS:
-            if schema is None:
-                raise  # it was not about the schema
-    raise AssertionError("a ladder ends with None")

@@ -78,6 +78,12 @@ class ClassKind:
                 f"response_class is the function {asked.__name__}; functions are passed as tools, "
                 "and response_class is a class, a type or a JSON schema."
             )
+        if isinstance(asked, list | tuple):
+            inside = ", ".join(one.__name__ if inspect.isclass(one) else str(one) for one in asked)
+            raise InvalidRequestError(
+                f"response_class is {_type_name(asked)}, a {type(asked).__name__} and no type; for "
+                f"several, write list[{inside or '...'}]."
+            )
         if isinstance(asked, pydantic.BaseModel):
             raise InvalidRequestError(
                 f"response_class is an instance of {type(asked).__name__}; pass the class itself."
@@ -217,7 +223,8 @@ def faults(error: Any) -> str:
     """A validation error of pydantic in one line."""
     told = []
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        place = ".".join(map(str, fault["loc"]))
+        place = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in fault["loc"])
+        place = place.removeprefix(".")
         told.append(f"{place}: {fault['msg']}" if place else fault["msg"])
     return _joined(told)
 
@@ -233,6 +240,13 @@ def _type_name(asked: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
+    """What a library has against a type or a schema, without its advice, which is of no use for
+    JSON."""
     lines = str(getattr(error, "message", error)).strip().splitlines() or [type(error).__name__]
-    told, _, _ = lines[0].partition(". Set `arbitrary_types_allowed")  # of no use for JSON
+    told, _, _ = lines[0].partition(". Set `arbitrary_types_allowed")
+    if found := re.fullmatch(r"Unable to generate pydantic-core schema for (.*)", told):
+        name = re.sub(r"<class '(.*)'>", r"\1", found[1])
+        return f"{_type_name(name)} is no type that JSON can hold"
+    if found := re.match(r"`TypeAdapter\[.*?'(\w+)'.*\]` is not fully defined", told):
+        return f"{found[1]!r} is a text in it; name the class itself"
     return told.rstrip(".")

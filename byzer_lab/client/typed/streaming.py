@@ -7,38 +7,36 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from byzer_lab.client.typed.asking import CUT, TypedQuestion
+from byzer_lab.client.typed.asking import TypedAttempts, TypedQuestion
 from byzer_lab.client.typed.kinds import UnfitError
-from byzer_lab.client.typed.parsing import WRAPPED, read_answer, without_thoughts
+from byzer_lab.client.typed.parsing import WRAPPED, without_thoughts
 from byzer_lab.client.types import StreamItem
 
 NOTHING = object()
 
 
 class Growing:
-    """Makes stream items of objects from stream items of cumulative text.
+    """Makes stream items of objects from stream items of cumulative text, of one answer.
 
     Args:
         question: What was asked.
+        attempts: Told of the whole answer.
     """
 
-    def __init__(self, question: TypedQuestion) -> None:
+    def __init__(self, question: TypedQuestion, attempts: TypedAttempts) -> None:
         self._question = question
+        self._attempts = attempts
         self._shown: Any = NOTHING
 
     def take(self, item: StreamItem) -> Iterator[StreamItem]:
-        """The items that follow from one of text: none where nothing new can be read in it."""
+        """The items that follow from one of text: none where nothing new can be read in it, or
+        where the answer has ended and is asked for again."""
         text, meta = item
         if meta.finish_reason:
-            cut = meta.finish_reason == "length"
-            value = None
-            meta.metadata |= {"reason": "", "resason": ""}
-            try:
-                value = read_answer(text, self._question.kind, whole=not cut)
-            except UnfitError as error:
-                reason = f"No {self._question.kind.name} in the answer: {CUT if cut else error}."
-                meta.metadata |= {"reason": reason, "resason": reason}
-            yield StreamItem(value, meta)
+            self._attempts.read(text, meta.finish_reason)
+            meta.metadata |= self._attempts.facts
+            if self._attempts.over:
+                yield StreamItem(self._attempts.value, meta)
             return
         data = _readable(text)
         if self._question.wrapped:
