@@ -102,7 +102,6 @@ def test_prompts_and_tools(environment: dict[str, str]) -> None:
         "[]\ncompute_later raised RuntimeError: The clock is broken.",
         "['sunny in Oslo']",
         "The capital of France is Paris.\n'\\nWhat is the capital of Japan?\\n'",
-        "Person(name='Ben Hill', age=51, city='Rome')\nL|A|M|P",
         "The capital of Italy is Rome.\nRome",
         "no parameter of it; did you mean country?",
         "[1, 2, 3] [4, 5]",
@@ -111,3 +110,5 @@ def test_prompts_and_tools(environment: dict[str, str]) -> None:
         "✓ chat: undeployed",
     ]
     assert [text for text in expected if text not in shown] == [], shown
+    pieces = "city='Rome')\nLAMP"  # where the text is cut is a matter of time
+    assert pieces in shown.replace("|", "")
