@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.jobs import JobSpec
 from byzer_lab.schema import parameter
@@ -33,8 +35,6 @@ def read(spec: JobSpec) -> tuple[Parameters, Told]:
     for name in ("packing", "sft.bool.packing"):
         if isinstance(given.get(name), bool):
             given[name] = str(given[name]).lower()
-    from msgspec.structs import replace
-
     parameters, told = read_training(
         Parameters, replace(spec, parameters=given), trainer_arguments.SFT, "A finetuning (sft)"
     )

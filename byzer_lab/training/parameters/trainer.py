@@ -93,11 +93,12 @@ class Training:
         None, "Optimizer steps, instead of num_train_epochs.", least=1
     )
     per_device_train_batch_size: int | None = parameter(
-        None, "Rows that are computed at once; by default 1, of small models 8.", least=1
+        None, "Rows that are computed at once; by default 1, of small models 16.", least=1
     )
     gradient_accumulation_steps: int | None = parameter(
         None,
-        "Such batches per optimizer step; by default as many as make 16 rows on each worker.",
+        "Such batches per optimizer step; by default as many as make 16 rows on each worker, or "
+        "less where an epoch would end with a few left over.",
         least=1,
     )
     learning_rate: float | None = parameter(
