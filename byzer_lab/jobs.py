@@ -183,6 +183,7 @@ class JobRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
         attempt: How often its process was started.
         result: See :class:`JobEnd`.
         error: Why it failed: an error's wire form.
+        ending: How it shall end, once the user asked for that.
         created_at, started_at, finished_at: Seconds since the epoch.
         rev: Revision of its last change.
     """
@@ -208,6 +209,7 @@ class JobRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
     attempt: int = 1
     result: dict[str, Any] = {}
     error: dict[str, Any] | None = None
+    ending: Literal["stopped", "cancelled"] | None = None
     created_at: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None

@@ -13,6 +13,9 @@ from byzer_lab.secrets import Redactor
 
 FLUSH_S = 0.2
 LONGEST_LINE = 4_000
+DRAIN_S = 5.0
+_END = "\x00end"
+"""A line that is never handed over: what was written before it has been read."""
 Lines = list[tuple[float, str]]
 
 
@@ -33,6 +36,7 @@ class LogCapture:
         self._lines: Lines = []
         self._lock = threading.Lock()
         self._came = threading.Event()
+        self._end_came = threading.Event()
         self._onward = os.dup(2)
         reading, writing = os.pipe()
         for descriptor in (1, 2):
@@ -64,7 +68,11 @@ class LogCapture:
         texts = [
             self._redact(line.decode(errors="replace").rstrip())[:LONGEST_LINE] for line in raw
         ]
-        texts = [text for text in texts if text and not text.startswith(":actor_name:")]
+        if _END in texts:
+            self._end_came.set()
+        texts = [
+            text for text in texts if text not in ("", _END) and not text.startswith(":actor_name:")
+        ]
         if not texts:
             return
         os.write(self._onward, ("\n".join(texts) + "\n").encode())
@@ -85,3 +93,12 @@ class LogCapture:
             lines, self._lines = self._lines, []
         if lines:
             self._deliver(lines)
+
+    def drain(self) -> None:
+        """Hand over all that was written until now, an unfinished line too."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        self._end_came.clear()
+        os.write(1, f"\n{_END}\n".encode())
+        self._end_came.wait(DRAIN_S)
+        self.flush()

@@ -11,6 +11,7 @@ import msgspec
 
 from byzer_lab.bounds import NAME_PATTERN
 from byzer_lab.client.http import options, unreachable
+from byzer_lab.client.training.gateway import WAIT_S, JobGateway, LogPage
 from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.config import absolute_path
 from byzer_lab.errors import ClusterError, ModelNotFoundError
@@ -30,18 +31,9 @@ from byzer_lab.types import Sampling
 from byzer_lab.worker_calls import raise_for_error
 
 T = TypeVar("T")
-WAIT_S = 20.0
-"""How long the gateway may hold an answer back until something changed."""
 
 
-class LogPage(msgspec.Struct):
-    """Answer of the logs call."""
-
-    lines: list[LogLine]
-    next: int
-
-
-class GatewayClient:
+class GatewayClient(JobGateway):
     """Talks to the gateway. Usable from several threads.
 
     Every call raises :class:`~byzer_lab.errors.ByzerLabError` for what the gateway refuses and
@@ -55,9 +47,10 @@ class GatewayClient:
         self._url = runtime.url
         self._client = httpx.Client(base_url=runtime.url, **options(runtime))
 
-    def state(self) -> StateSnapshot:
-        """Everything that runs."""
-        return self._call("GET", "/api/state", StateSnapshot)
+    def state(self, *, since: int | None = None, epoch: str = "") -> StateSnapshot:
+        """Everything that runs, or what changed since a revision of an epoch."""
+        params = {} if since is None else {"since": since, "epoch": epoch}
+        return self._call("GET", "/api/state", StateSnapshot, params=params)
 
     def backends(self) -> list[BackendRecord]:
         """The backends that the cluster knows, and which of them it can run."""

@@ -43,8 +43,8 @@ class Control:
         return await self._change("deploy", await request.body())
 
     async def undeploy(self, request: Request) -> Response:
-        force = request.query_params.get("force", "false") == "true"
-        return await self._change("undeploy", request.path_params["name"], force)
+        name = request.path_params["name"]
+        return await self._change("undeploy", name, _given(request, "force"))
 
     async def scale(self, request: Request) -> Response:
         return await self._change("scale", request.path_params["name"], await request.body())
@@ -66,6 +66,35 @@ class Control:
 
     async def cancel(self, request: Request) -> Response:
         return await self._change("cancel", request.path_params["id"])
+
+    async def submit_job(self, request: Request) -> Response:
+        return await self._change("submit_job", await request.body())
+
+    async def job(self, request: Request) -> Response:
+        since = _number(request, "since", -1)
+        return await self._read("job", request.path_params["name"], since, _wait(request))
+
+    async def job_points(self, request: Request) -> Response:
+        after, limit = _number(request, "after", -1), _number(request, "limit", 100_000)
+        return await self._read("job_points", request.path_params["name"], after, limit)
+
+    async def job_log(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        after, limit = _number(request, "after", 0), _number(request, "limit", 1000)
+        return await self._read("job_log", name, after, limit, _wait(request))
+
+    async def stop_job(self, request: Request) -> Response:
+        return await self._change("stop_job", request.path_params["name"])
+
+    async def cancel_job(self, request: Request) -> Response:
+        return await self._change("cancel_job", request.path_params["name"])
+
+    async def resume_job(self, request: Request) -> Response:
+        return await self._change("resume_job", request.path_params["name"])
+
+    async def delete_job(self, request: Request) -> Response:
+        files, force = _given(request, "files"), _given(request, "force")
+        return await self._change("delete_job", request.path_params["name"], files, force)
 
     async def backends(self, _: Request) -> Response:
         return await self._read("backends")
@@ -104,6 +133,10 @@ def _wait(request: Request) -> float:
         raise InvalidRequestError(f"wait must be a number of seconds, not {text!r}.") from None
 
 
+def _given(request: Request, name: str) -> bool:
+    return request.query_params.get(name, "false") == "true"
+
+
 def control_routes(registry: ActorHandle, keys: KeyStore) -> list[Route]:
     """The control API.
 
@@ -112,7 +145,7 @@ def control_routes(registry: ActorHandle, keys: KeyStore) -> list[Route]:
         keys: The keys for models.
     """
     control = Control(registry, keys)
-    deployment = "/api/deployments/{name}"
+    deployment, job = "/api/deployments/{name}", "/api/jobs/{name}"
     return [
         Route("/api/state", control.state),
         Route("/api/backends", control.backends),
@@ -122,6 +155,14 @@ def control_routes(registry: ActorHandle, keys: KeyStore) -> list[Route]:
         Route(f"{deployment}/generation", control.generation, methods=["POST"]),
         Route(f"{deployment}/route", control.route),
         Route(f"{deployment}/logs", control.log),
+        Route("/api/jobs", control.submit_job, methods=["POST"]),
+        Route(job, control.job),
+        Route(job, control.delete_job, methods=["DELETE"]),
+        Route(f"{job}/points", control.job_points),
+        Route(f"{job}/log", control.job_log),
+        Route(f"{job}/stop", control.stop_job, methods=["POST"]),
+        Route(f"{job}/cancel", control.cancel_job, methods=["POST"]),
+        Route(f"{job}/resume", control.resume_job, methods=["POST"]),
         Route("/api/operations/{id}", control.operation),
         Route("/api/operations/{id}/cancel", control.cancel, methods=["POST"]),
         Route("/api/keys", control.keys),

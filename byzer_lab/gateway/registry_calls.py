@@ -19,7 +19,7 @@ async def change(registry: ActorHandle, method: str, *args: Any) -> Any:
     """Call once: a change whose answer was lost must not be made twice.
 
     Returns:
-        Status and body, as :class:`byzer_lab.registry.actor.Answer`.
+        Status and body, as :class:`byzer_lab.registry.answers.Answer`.
 
     Raises:
         ClusterError: The registry is restarting.

@@ -7,12 +7,11 @@ as they are and no exception class has to survive Ray's pickling.
 from __future__ import annotations
 
 import asyncio
-import functools
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,6 +35,10 @@ from byzer_lab.records import (
     Route,
     WorkerReport,
 )
+from byzer_lab.registry.answers import answers
+from byzer_lab.registry.jobs.calls import JobCalls
+from byzer_lab.registry.jobs.jobs import Jobs
+from byzer_lab.registry.jobs.launcher import JobLauncher
 from byzer_lab.registry.journal import Journal
 from byzer_lab.registry.launcher import RayLauncher
 from byzer_lab.registry.operations import finish
@@ -48,40 +51,8 @@ from byzer_lab.web import decode_body
 REGISTRY = "registry"
 """Name of the actor."""
 
-P = ParamSpec("P")
 
-
-class Answer(msgspec.Struct):
-    """What a method answers.
-
-    Attributes:
-        status: HTTP status.
-        body: JSON.
-    """
-
-    status: int
-    body: bytes
-
-
-def _answers(method: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Answer]]:
-    """Let a method answer with JSON; an error too is an answer."""
-
-    @functools.wraps(method)
-    async def call(*args: P.args, **kwargs: P.kwargs) -> Answer:
-        try:
-            value = await method(*args, **kwargs)
-        except ByzerLabError as error:
-            return Answer(error.status, msgspec.json.encode({"error": error.to_wire()}))
-        except Exception as error:
-            unforeseen = ByzerLabError(f"The registry failed: {describe(error)}")
-            return Answer(500, msgspec.json.encode({"error": unforeseen.to_wire()}))
-        status = 202 if isinstance(value, OperationRecord) and not value.finished_at else 200
-        return Answer(status, msgspec.json.encode(value))
-
-    return call
-
-
-class Registry:
+class Registry(JobCalls):
     """See the module's text. Made by ``byzer_lab.cluster.bootstrap``.
 
     Args:
@@ -92,6 +63,7 @@ class Registry:
     def __init__(self, home: str, token: str) -> None:
         self._journal = Journal(Path(home) / "registry.db")
         self._launcher = RayLauncher(token)
+        self._jobs = Jobs(self._journal, JobLauncher())
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         asyncio.get_running_loop().call_soon(self._restore)
@@ -119,13 +91,14 @@ class Registry:
             supervisor.follow_load()
             if record.state == "draining" and undeploy:
                 self._spawn(self._undeploy(record.spec.name, False, undeploy), undeploy)
+        self._jobs.restore()
 
     async def ping(self) -> None:
         """Return once the registry is up."""
 
     # -- asked by the gateway ---------------------------------------------------------------
 
-    @_answers
+    @answers
     async def deploy(self, body: bytes) -> OperationRecord:
         """Begin a deployment; see ``POST /api/deployments``."""
         request = decode_body(body, DeployBody)
@@ -190,7 +163,7 @@ class Registry:
         self._end_operation(operation, None)
         return operation
 
-    @_answers
+    @answers
     async def scale(self, name: str, body: bytes) -> OperationRecord:
         """Change the number of workers; see ``POST /api/deployments/NAME/scale``."""
         supervisor = self._find(name)
@@ -215,7 +188,7 @@ class Registry:
         supervisor.scale(workers, operation)
         return operation
 
-    @_answers
+    @answers
     async def set_generation(self, name: str, body: bytes) -> Sampling:
         """Change defaults; see ``POST /api/deployments/NAME/generation``."""
         supervisor = self._find(name)
@@ -224,7 +197,7 @@ class Registry:
         supervisor.set_generation(generation)
         return generation
 
-    @_answers
+    @answers
     async def undeploy(self, name: str, force: bool) -> OperationRecord:
         """Take a deployment down; see ``DELETE /api/deployments/NAME``."""
         record = self._find(name).record
@@ -250,7 +223,7 @@ class Registry:
             del self._supervisors[name]
             self._journal.remove(name)
 
-    @_answers
+    @answers
     async def cancel(self, operation_id: str) -> OperationRecord:
         """Give up a deploy; see ``POST /api/operations/ID/cancel``."""
         operation = self._operation(operation_id)
@@ -269,7 +242,7 @@ class Registry:
             await self._remove(operation.deployment, force=True)
         return operation
 
-    @_answers
+    @answers
     async def operation(self, operation_id: str, since: int, wait: float) -> OperationRecord:
         """One operation; see ``GET /api/operations/ID``."""
         operation = self._operation(operation_id)
@@ -281,14 +254,14 @@ class Registry:
             await self._journal.wait_for_change(self._journal.rev, left)
         return operation
 
-    @_answers
+    @answers
     async def state(self, since: int | None, epoch: str, wait: float) -> Any:
         """The cluster's state; see ``GET /api/state``."""
         if since is not None and epoch == self._journal.epoch:
             await self._journal.wait_for_change(since, wait)
         return self._journal.snapshot(self._launcher.cluster(), since, epoch)
 
-    @_answers
+    @answers
     async def route(self, name: str) -> Route:
         """Where a deployment's ready workers listen; see ``GET /api/deployments/NAME/route``."""
         record = self._find(name).record
@@ -304,7 +277,7 @@ class Registry:
             generation=record.spec.generation,
         )
 
-    @_answers
+    @answers
     async def backends(self) -> list[BackendRecord]:
         """The backends; see ``GET /api/backends``."""
         return [
@@ -318,7 +291,7 @@ class Registry:
             for name, backend in BACKENDS.items()
         ]
 
-    @_answers
+    @answers
     async def log(self, name: str, after: int, limit: int, wait: float) -> dict[str, Any]:
         """A deployment's log; see ``GET /api/deployments/NAME/logs``."""
         self._find(name)

@@ -9,8 +9,10 @@ import asyncio
 import secrets
 import time
 from collections import deque
+from collections.abc import Container, Iterable
 from pathlib import Path
 
+from byzer_lab.jobs import JobPoint, JobRecord
 from byzer_lab.records import (
     ClusterRecord,
     DeploymentRecord,
@@ -18,7 +20,7 @@ from byzer_lab.records import (
     OperationRecord,
     StateSnapshot,
 )
-from byzer_lab.registry.store import OPERATIONS_KEPT, Store
+from byzer_lab.registry.store import OPERATIONS_KEPT, Store, job_key
 
 REMOVALS_KEPT = 1_000
 FINISHED_SHOWN_S = 60.0
@@ -26,7 +28,7 @@ FINISHED_SHOWN_S = 60.0
 
 
 class Journal:
-    """Deployments, operations and logs, in memory and in the store.
+    """Deployments, operations, jobs and logs, in memory and in the store.
 
     Args:
         path: The database file.
@@ -38,19 +40,26 @@ class Journal:
         self.rev = 0
         self.deployments = {record.spec.name: record for record in self._store.deployments()}
         self.operations = {record.id: record for record in self._store.operations()}
+        self.jobs = {record.spec.name: record for record in self._store.jobs()}
         for deployment in self.deployments.values():
             deployment.rev = 0  # revisions count within an epoch
         for operation in self.operations.values():
             operation.rev = 0
+        for job in self.jobs.values():
+            job.rev = 0
         self.secrets = self._store.secrets
         self.save_secrets = self._store.save_secrets
+        self.points = self._store.points
         self._removed: deque[tuple[int, str]] = deque(maxlen=REMOVALS_KEPT)
+        self._removed_jobs: deque[tuple[int, str]] = deque(maxlen=REMOVALS_KEPT)
         self._forgotten_rev = 0
         self._log_seq: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._logged = asyncio.Event()
 
-    def touch(self, record: DeploymentRecord | OperationRecord, *, save: bool = True) -> None:
+    def touch(
+        self, record: DeploymentRecord | OperationRecord | JobRecord, *, save: bool = True
+    ) -> None:
         """Give a changed record a new revision and wake the readers.
 
         Args:
@@ -63,6 +72,10 @@ class Journal:
             self.deployments[record.spec.name] = record
             if save:
                 self._store.save_deployment(record)
+        elif isinstance(record, JobRecord):
+            self.jobs[record.spec.name] = record
+            if save:
+                self._store.save_job(record)
         else:
             self.operations[record.id] = record
             if len(self.operations) > OPERATIONS_KEPT:
@@ -78,9 +91,24 @@ class Journal:
         del self.deployments[name]
         self._store.remove_deployment(name)
         self._log_seq.pop(name, None)
-        if len(self._removed) == self._removed.maxlen:
-            self._forgotten_rev = self._removed[0][0]
-        self._removed.append((self.rev, name))
+        self._note_removal(self._removed, name)
+
+    def remove_job(self, record: JobRecord) -> None:
+        """Take a job out."""
+        self.rev += 1
+        del self.jobs[record.spec.name]
+        self._store.remove_job(record)
+        self._log_seq.pop(job_key(record.id), None)
+        self._note_removal(self._removed_jobs, record.spec.name)
+
+    def save_points(self, record: JobRecord, points: list[JobPoint]) -> None:
+        """Keep points of a job's curves; whoever calls touches the record too."""
+        self._store.save_points(record.id, points)
+
+    def _note_removal(self, removed: deque[tuple[int, str]], name: str) -> None:
+        if len(removed) == removed.maxlen:
+            self._forgotten_rev = max(self._forgotten_rev, removed[0][0])
+        removed.append((self.rev, name))
         self._wake()
 
     def _wake(self) -> None:
@@ -104,23 +132,21 @@ class Journal:
             full=full,
             cluster=cluster,
             deployments=[d for d in self.deployments.values() if full or d.rev > floor],
-            removed=[]
-            if full
-            else [
-                name for rev, name in self._removed if rev > floor and name not in self.deployments
-            ],
+            removed=[] if full else _gone(self._removed, floor, self.deployments),
             operations=[
                 o
                 for o in self.operations.values()
                 if (o.finished_at is None or o.finished_at > horizon if full else o.rev > floor)
             ],
+            jobs=[j for j in self.jobs.values() if full or j.rev > floor],
+            removed_jobs=[] if full else _gone(self._removed_jobs, floor, self.jobs),
         )
 
     def write_log(self, deployment: str, worker: str, lines: list[tuple[float, str]]) -> None:
-        """Append a worker's lines.
+        """Append a worker's or a job's lines.
 
         Args:
-            deployment: Whose log.
+            deployment: Whose log; of a job, its :func:`~byzer_lab.registry.store.job_key`.
             worker: Who wrote them.
             lines: Time (seconds since the epoch) and text of each.
         """
@@ -152,3 +178,8 @@ async def _wait(event: asyncio.Event, timeout: float) -> None:
         await asyncio.wait_for(event.wait(), timeout)
     except TimeoutError:
         return
+
+
+def _gone(removed: Iterable[tuple[int, str]], floor: int, there: Container[str]) -> list[str]:
+    """Names that were removed since a revision and are not there again."""
+    return [name for rev, name in removed if rev > floor and name not in there]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from byzer_lab.config import NAMESPACE
 from byzer_lab.errors import EngineError, InvalidRequestError, WorkerLostError, describe
 from byzer_lab.records import ClusterRecord, DeploymentSpec, Resources
-from byzer_lab.registry.placement import bundles, shortage, waiting_phase
+from byzer_lab.registry.placement import Amounts, Spec, bundles, shortage, waiting_phase
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -40,7 +40,7 @@ class WorkerProcess:
         try:
             failure = await self._actor.run.remote()
         except ray.exceptions.RayActorError as error:
-            raise WorkerLostError(_why_lost(error)) from error
+            raise WorkerLostError(why_lost(error, "The worker's process")) from error
         except ray.exceptions.RayError as error:
             raise EngineError(describe(error)) from error
         if failure:
@@ -58,11 +58,12 @@ class WorkerProcess:
         remove_placement(self._id)
 
 
-def _why_lost(error: Exception) -> str:
+def why_lost(error: Exception, process: str) -> str:
+    """Why a process ended that should not have, in a sentence that begins with ``process``."""
     cause = str(error)
     if "OOM" in cause and "out of memory" in cause.lower() and "killed by the Ray" in cause:
-        return "The worker's process was ended because the machine ran out of memory."
-    return "The worker's process ended unexpectedly (killed, crashed or out of memory)."
+        return f"{process} was ended because the machine ran out of memory."
+    return f"{process} ended unexpectedly (killed, crashed or out of memory)."
 
 
 def remove_placement(worker_id: str) -> None:
@@ -73,7 +74,61 @@ def remove_placement(worker_id: str) -> None:
         ray.util.remove_placement_group(ray.util.get_placement_group(PREFIX + worker_id))
 
 
-class RayLauncher:
+def named_actors(prefix: str) -> set[str]:
+    """The names of our actors that begin so, without that beginning."""
+    import ray
+
+    actors: list[dict[str, Any]] = ray.util.list_named_actors(all_namespaces=True)
+    return {
+        actor["name"].removeprefix(prefix)
+        for actor in actors
+        if actor["namespace"] == NAMESPACE and actor["name"].startswith(prefix)
+    }
+
+
+class Cluster:
+    """What the Ray cluster has."""
+
+    def check_fit(self, spec: Spec) -> None:
+        """Raise :class:`InvalidRequestError` where the cluster could never hold all workers."""
+        if sentence := shortage(spec, self._nodes()):
+            raise InvalidRequestError(sentence)
+
+    def waiting_phase(self, spec: Spec) -> str:
+        """What a worker waits for that Ray has not placed yet."""
+        return waiting_phase(spec, self._nodes(), self.free())
+
+    def free(self) -> Amounts:
+        """What is not reserved."""
+        import ray
+
+        free: Amounts = ray.available_resources()
+        return free
+
+    def cluster(self) -> ClusterRecord:
+        """What the Ray cluster has and what is reserved."""
+        import ray
+
+        nodes, free = self._nodes(), self.free()
+
+        def amount(name: str) -> Resources:
+            total = sum(node.get(name, 0.0) for node in nodes)
+            return Resources(total=total, used=round(total - free.get(name, 0.0), 4))
+
+        return ClusterRecord(
+            address=ray.get_runtime_context().gcs_address,
+            nodes=len(nodes),
+            cpus=amount("CPU"),
+            gpus=amount("GPU"),
+        )
+
+    def _nodes(self) -> list[Amounts]:
+        import ray
+
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+class RayLauncher(Cluster):
     """Creates workers as detached, named Ray actors, so that they outlive the registry.
 
     Args:
@@ -120,47 +175,7 @@ class RayLauncher:
 
     def running(self) -> set[str]:
         """Ids of all workers that run."""
-        import ray
-
-        actors: list[dict[str, Any]] = ray.util.list_named_actors(all_namespaces=True)
-        return {
-            actor["name"].removeprefix(PREFIX)
-            for actor in actors
-            if actor["namespace"] == NAMESPACE and actor["name"].startswith(PREFIX)
-        }
-
-    def check_fit(self, spec: DeploymentSpec) -> None:
-        """Raise :class:`InvalidRequestError` where the cluster could never hold all workers."""
-        if sentence := shortage(spec, self._nodes()):
-            raise InvalidRequestError(sentence)
-
-    def waiting_phase(self, spec: DeploymentSpec) -> str:
-        """What a worker waits for that Ray has not placed yet."""
-        import ray
-
-        return waiting_phase(spec, self._nodes(), ray.available_resources())
-
-    def cluster(self) -> ClusterRecord:
-        """What the Ray cluster has and what is reserved."""
-        import ray
-
-        nodes, free = self._nodes(), ray.available_resources()
-
-        def amount(name: str) -> Resources:
-            total = sum(node.get(name, 0.0) for node in nodes)
-            return Resources(total=total, used=round(total - free.get(name, 0.0), 4))
-
-        return ClusterRecord(
-            address=ray.get_runtime_context().gcs_address,
-            nodes=len(nodes),
-            cpus=amount("CPU"),
-            gpus=amount("GPU"),
-        )
-
-    def _nodes(self) -> list[dict[str, float]]:
-        import ray
-
-        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return named_actors(PREFIX)
 
 
 def _reservation(worker_id: str, spec: DeploymentSpec) -> dict[str, Any]:

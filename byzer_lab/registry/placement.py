@@ -1,11 +1,14 @@
-"""What a worker reserves in the Ray cluster, and whether the cluster could ever give it."""
+"""What workers and jobs reserve in the Ray cluster, and whether it could ever give that."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from byzer_lab.engines import BACKENDS
+from byzer_lab.jobs import JobSpec
 from byzer_lab.records import DeploymentSpec
+
+Spec = DeploymentSpec | JobSpec
 
 Amounts = dict[str, float]
 """Ray resources by name: ``CPU``, ``GPU`` and names of the cluster's own."""
@@ -13,24 +16,24 @@ Amounts = dict[str, float]
 _PLURALS = {"CPU": "CPUs", "GPU": "GPUs"}
 
 
-def bundles(spec: DeploymentSpec) -> list[Amounts]:
+def bundles(spec: Spec) -> list[Amounts]:
     """What one worker reserves; each item has to be on one node.
 
     A backend that spreads a model over GPUs by itself gets one bundle for each GPU, which may lie
     on several nodes; any other worker is on one node with all that it reserves.
     """
     whole = {"CPU": spec.cpus_per_worker, "GPU": spec.gpus_per_worker, **spec.resources}
-    known = BACKENDS.get(spec.backend)
+    known = None if isinstance(spec, JobSpec) else BACKENDS.get(spec.backend)
     if known is None or not known.spreads or spec.gpus_per_worker < 2:
         return [whole]
     return [whole | {"GPU": 1.0}, *({"GPU": 1.0} for _ in range(int(spec.gpus_per_worker) - 1))]
 
 
-def shortage(spec: DeploymentSpec, nodes: Sequence[Amounts]) -> str | None:
+def shortage(spec: Spec, nodes: Sequence[Amounts]) -> str | None:
     """Why an empty cluster could not hold all workers; ``None`` when it could.
 
     Args:
-        spec: The deployment.
+        spec: The deployment or the job.
         nodes: What each node has in all.
     """
     free = [dict(node) for node in nodes]
@@ -50,9 +53,12 @@ def shortage(spec: DeploymentSpec, nodes: Sequence[Amounts]) -> str | None:
     return None
 
 
-def waiting_phase(spec: DeploymentSpec, nodes: Sequence[Amounts], free: Amounts) -> str:
-    """What a worker waits for that Ray has not placed yet: ``waiting for 1 GPU (0 of 2 free)``."""
-    needs = _total(bundles(spec))
+def waiting_phase(spec: Spec, nodes: Sequence[Amounts], free: Amounts) -> str:
+    """What a worker waits for that Ray has not placed yet: ``waiting for 1 GPU (0 of 2 free)``.
+
+    A job's workers begin together: it waits for the sum.
+    """
+    needs = _needs(spec)
     if not needs:
         return "waiting for a place in the cluster"
     parts = []
@@ -60,6 +66,15 @@ def waiting_phase(spec: DeploymentSpec, nodes: Sequence[Amounts], free: Amounts)
         total = sum(node.get(name, 0.0) for node in nodes)
         parts.append(f"{_amount(name, need)} ({free.get(name, 0.0):g} of {total:g} free)")
     return f"waiting for {' and '.join(parts)}"
+
+
+def has_room(spec: Spec, free: Amounts) -> bool:
+    """Whether as much is free as a worker, or all of a job's workers together, want."""
+    return all(free.get(name, 0.0) >= need for name, need in _needs(spec).items())
+
+
+def _needs(spec: Spec) -> Amounts:
+    return _total(bundles(spec) * (spec.workers if isinstance(spec, JobSpec) else 1))
 
 
 def _place(bundle: Amounts, free: list[Amounts]) -> bool:
@@ -82,7 +97,7 @@ def _words(parts: list[Amounts]) -> str:
     return " and ".join(_amount(name, need) for name, need in _total(parts).items()) or "nothing"
 
 
-def _have(spec: DeploymentSpec, node: Amounts) -> str:
+def _have(spec: Spec, node: Amounts) -> str:
     names = ["CPU", "GPU", *spec.resources]
     return " and ".join(_amount(name, node.get(name, 0.0)) for name in names)
 

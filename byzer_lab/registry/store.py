@@ -1,7 +1,8 @@
 """The registry's memory on disk: SQLite in WAL mode, one JSON document per record.
 
 Only what must outlive the registry's process is here: what was asked for, how operations ended,
-which workers exist, and their logs. Load and progress are not.
+which workers exist, their logs, and jobs with all that they tell. A deployment's load and progress
+are not. Secrets and logs of a job lie with those of the deployments, under :func:`job_key`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from byzer_lab.errors import ClusterError
+from byzer_lab.jobs import JobPoint, JobRecord
 from byzer_lab.records import DeploymentRecord, LogLine, OperationRecord
 
 LOG_LINES_KEPT = 5_000
@@ -30,7 +32,16 @@ create table if not exists logs (
 create table if not exists secrets (
     deployment text not null, name text not null, value text not null,
     primary key (deployment, name)) without rowid;
+create table if not exists jobs (name text primary key, record blob not null);
+create table if not exists job_points (
+    job text not null, step integer not null, point blob not null, primary key (job, step)
+) without rowid;
 """
+
+
+def job_key(job_id: str) -> str:
+    """Under which a job's secrets and log lie; no deployment can have that name."""
+    return f"job:{job_id}"
 
 
 class Store:
@@ -51,6 +62,7 @@ class Store:
             self._db.execute("pragma synchronous = normal")
             self._db.executescript(SCHEMA)
             self.deployments()
+            self.jobs()
         except (OSError, sqlite3.DatabaseError, msgspec.DecodeError) as error:
             raise ClusterError(
                 f"The registry's database {path} can't be used ({error}); move it away, and deploy "
@@ -135,6 +147,59 @@ class Store:
         ).fetchall()
         return [LogLine(*row) for row in rows]
 
+    def jobs(self) -> list[JobRecord]:
+        """All of them, oldest first."""
+        rows = self._db.execute("select record from jobs").fetchall()
+        records = [msgspec.json.decode(row[0], type=JobRecord) for row in rows]
+        return sorted(records, key=lambda record: record.created_at)
+
+    def save_job(self, record: JobRecord) -> None:
+        """Insert or replace one."""
+        self._db.execute(
+            "insert or replace into jobs values (?, ?)",
+            (record.spec.name, msgspec.json.encode(record)),
+        )
+
+    def remove_job(self, record: JobRecord) -> None:
+        """Forget one, with its secrets, its points and its log."""
+        key = job_key(record.id)
+        self._db.execute("delete from jobs where name = ?", (record.spec.name,))
+        self._db.execute("delete from secrets where deployment = ?", (key,))
+        self._db.execute("delete from logs where deployment = ?", (key,))
+        self._db.execute("delete from job_points where job = ?", (record.id,))
+
+    def save_points(self, job_id: str, points: Iterable[JobPoint]) -> None:
+        """Keep points; one of a step that is there already adds its figures to it."""
+        for point in points:
+            row = self._db.execute(
+                "select point from job_points where job = ? and step = ?", (job_id, point.step)
+            ).fetchone()
+            if row:
+                point = joined(msgspec.json.decode(row[0], type=JobPoint), point)
+            self._db.execute(
+                "insert or replace into job_points values (?, ?, ?)",
+                (job_id, point.step, msgspec.json.encode(point)),
+            )
+
+    def points(self, job_id: str, after: int, limit: int) -> list[JobPoint]:
+        """A job's points after a step, in their order."""
+        rows = self._db.execute(
+            "select point from job_points where job = ? and step > ? order by step limit ?",
+            (job_id, after, limit),
+        ).fetchall()
+        return [msgspec.json.decode(row[0], type=JobPoint) for row in rows]
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def joined(older: JobPoint, newer: JobPoint) -> JobPoint:
+    """A point with the newer one's figures, and the older one's where it has none."""
+    left_open = JobPoint(step=-1)
+    told = {
+        name: value
+        for name in newer.__struct_fields__
+        if (value := getattr(newer, name)) != getattr(left_open, name)
+    }
+    return msgspec.structs.replace(older, **told)

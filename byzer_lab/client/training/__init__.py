@@ -1,0 +1,1 @@
+"""Training from Python: jobs are begun, watched, ended and deployed."""

@@ -1,0 +1,1 @@
+"""Training jobs: what was asked for, kept going until it ends."""

@@ -1,0 +1,348 @@
+"""A job's life on a real cluster: completed, failed, stopped, cancelled, lost, adopted, deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byzer_lab.client.gateway import GatewayClient
+from byzer_lab.client.session import session
+from byzer_lab.cluster.runtime import Runtime
+from byzer_lab.errors import ConflictError, InvalidRequestError, NotFoundError
+from byzer_lab.jobs import JobRecord, JobSpec
+from tests.registry.test_deployments import wait_until
+from tests.support.jobs import COUNTING_JOB
+from tests.support.processes import job_processes, kill_registry
+
+
+@pytest.fixture
+def gateway(cluster: Runtime) -> Iterator[GatewayClient]:
+    """The control API; whatever jobs a test began are gone after it."""
+    gateway = session().gateway
+    yield gateway
+    for record in gateway.state().jobs:
+        gateway.delete_job(record.spec.name, force=True)
+    wait_until(lambda: not job_processes(cluster))
+
+
+class Asking:
+    """Begins jobs that count in a folder of their own."""
+
+    def __init__(self, gateway: GatewayClient, folder: Path) -> None:
+        self._gateway = gateway
+        self._folder = folder
+
+    def __call__(self, name: str = "counting", replace: bool = False, **given: Any) -> JobRecord:
+        fields = {k: given.pop(k) for k in list(given) if k in JobSpec.__struct_fields__}
+        secrets = given.pop("secrets", {})
+        spec = JobSpec(
+            name=name,
+            kind=fields.pop("kind", COUNTING_JOB),
+            model_path="bundled",
+            path_prefix=fields.pop("path_prefix", str(self._folder)),
+            parameters=given,
+            **fields,
+        )
+        return self._gateway.submit_job(spec, secrets=secrets, replace=replace)
+
+
+@pytest.fixture
+def begin(gateway: GatewayClient, tmp_path: Path) -> Asking:
+    return Asking(gateway, tmp_path)
+
+
+def ended(gateway: GatewayClient, name: str = "counting") -> JobRecord:
+    """How a job ended."""
+    deadline = time.monotonic() + 90
+    record = gateway.job(name)
+    while record.finished_at is None:
+        assert time.monotonic() < deadline, f"it did not end: {record}"
+        record = gateway.job(name, since=record.rev, wait=5.0)
+    return record
+
+
+def reaches(gateway: GatewayClient, step: int, name: str = "counting") -> JobRecord:
+    wait_until(lambda: gateway.job(name).step >= step)
+    return gateway.job(name)
+
+
+def log_of(gateway: GatewayClient, name: str = "counting") -> list[str]:
+    return [line.text for line in gateway.job_log(name)]
+
+
+def test_a_job_tells_how_it_goes_and_leaves_no_process(
+    begin: Asking, gateway: GatewayClient, cluster: Runtime
+) -> None:
+    asked = begin(steps=6, say="hello from the job")
+    assert asked.state == "queued"
+    assert asked.attempt == 1
+    record = ended(gateway)
+    assert (record.state, record.step, record.total_steps, record.error) == (
+        "completed",
+        6,
+        6,
+        None,
+    )
+    assert record.result == {"sum": 21}
+    assert record.artefacts == {"model": record.spec.folder}
+    assert [checkpoint.step for checkpoint in record.checkpoints] == [2, 4, 6]
+    assert record.point.step == 6
+    assert record.point.loss == pytest.approx(1 / 6)
+    assert record.started_at is not None
+    assert record.created_at <= record.started_at <= (record.finished_at or 0)
+    assert record.warnings == ["attempt 1 begins at step 0"]
+    assert [point.step for point in gateway.job_points("counting")] == [1, 2, 3, 4, 5, 6]
+    assert [point.step for point in gateway.job_points("counting", after=4)] == [5, 6]
+    assert log_of(gateway) == ["hello from the job", "counted"]
+    assert Path(record.spec.folder).name.startswith("counting-")
+    wait_until(lambda: not job_processes(cluster))
+
+
+def test_the_state_tells_of_jobs_by_revision(begin: Asking, gateway: GatewayClient) -> None:
+    before = gateway.state()
+    begin(steps=2)
+    done = ended(gateway)
+    since = gateway.state(since=before.rev, epoch=before.epoch)
+    assert not since.full
+    assert [job.state for job in since.jobs] == ["completed"]
+    assert done.rev > before.rev
+    assert gateway.state(since=since.rev, epoch=since.epoch).jobs == []
+    gateway.delete_job("counting")
+    gone = gateway.state(since=since.rev, epoch=since.epoch)
+    assert gone.removed_jobs == ["counting"]
+    assert gateway.state().jobs == []
+
+
+def test_wrong_jobs_are_refused_before_anything_is_made(
+    begin: Asking, gateway: GatewayClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "a-file"
+    file.touch()
+    for fields, sentence in (
+        ({"name": "no/name"}, "'no/name' can't name a job"),
+        ({"kind": "tuning"}, "There is no kind of job 'tuning'; there is: sft, dpo, sfft"),
+        ({"workers": 0}, "workers is 0; it must be from 1"),
+        ({"gpus_per_worker": 64.0}, "One worker of 'counting' wants 64 GPUs, but the cluster"),
+        ({"resources": {"unicorns": 1.0}}, "wants 1 unicorns, but the cluster"),
+        ({"folder": "relative/place"}, "'relative/place' must be an absolute path"),
+        ({"path_prefix": str(file)}, "can't be written \\(Not a directory\\); name another place"),
+        ({"kind": "merge"}, "adapters is missing"),
+    ):
+        with pytest.raises(InvalidRequestError, match=sentence):
+            begin(**fields)
+    assert gateway.state().jobs == []
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_name_is_taken_until_it_is_replaced(begin: Asking, gateway: GatewayClient) -> None:
+    begin(steps=1000, step_s=0.05)
+    with pytest.raises(ConflictError, match="'counting' is .*; stop it first"):
+        begin()
+    gateway.cancel_job("counting")
+    first = ended(gateway)
+    with pytest.raises(ConflictError, match="is a job 'counting' already, which is cancelled"):
+        begin()
+    begin(steps=1, replace=True)
+    again = ended(gateway)
+    assert again.id != first.id
+    assert again.spec.folder != first.spec.folder
+    assert [point.step for point in gateway.job_points("counting")] == [1]
+
+
+def test_a_jobs_own_error_is_its_end_and_is_not_tried_again(
+    begin: Asking, gateway: GatewayClient
+) -> None:
+    begin(fail="row 7 has no answer; give it one.")
+    record = ended(gateway)
+    assert (record.state, record.attempt) == ("failed", 1)
+    assert record.error is not None
+    assert record.error["code"] == "invalid_request"
+    assert record.error["message"] == "row 7 has no answer; give it one."
+    begin("crashing", crash="bad shape")
+    record = ended(gateway, "crashing")
+    assert (record.state, record.attempt) == ("failed", 1)
+    assert record.error is not None
+    assert record.error["message"] == "ValueError: bad shape"
+    assert any(line.startswith("Traceback") for line in log_of(gateway, "crashing"))
+
+
+def test_code_that_is_not_there_fails_the_job(begin: Asking, gateway: GatewayClient) -> None:
+    begin(kind="tests.support.jobs:nothing")
+    record = ended(gateway)
+    assert record.error is not None
+    assert record.error["message"] == "tests.support.jobs has no function 'nothing' for the job."
+
+
+def test_stop_saves_and_resume_goes_on(begin: Asking, gateway: GatewayClient) -> None:
+    begin(steps=60, step_s=0.1, save_steps=1000)
+    reaches(gateway, 3)
+    stopping = gateway.stop_job("counting")
+    assert (stopping.state, stopping.phase) == ("stopping", "saving what it has")
+    record = ended(gateway)
+    assert record.state == "stopped"
+    assert 3 <= record.step < 60
+    assert [checkpoint.step for checkpoint in record.checkpoints] == [record.step]
+    with pytest.raises(ConflictError, match="is stopped; there is nothing to stop"):
+        gateway.stop_job("counting")
+    resumed = gateway.resume_job("counting")
+    assert (resumed.state, resumed.attempt, resumed.finished_at) == ("queued", 2, None)
+    end = ended(gateway)
+    assert (end.state, end.result["sum"]) == ("completed", sum(range(61)))
+    assert f"attempt 2 begins at step {record.step}" in end.warnings
+    with pytest.raises(ConflictError, match="is completed; there is nothing to resume"):
+        gateway.resume_job("counting")
+    assert [p.step for p in gateway.job_points("counting")] == list(range(1, 61))
+
+
+def test_cancel_ends_a_job_that_takes_no_notice(
+    begin: Asking, gateway: GatewayClient, cluster: Runtime
+) -> None:
+    begin(steps=10_000, step_s=0.05, deaf=True)
+    reaches(gateway, 1)
+    asked_at = time.monotonic()
+    assert gateway.cancel_job("counting").phase == "cancelling"
+    record = ended(gateway)
+    assert record.state == "cancelled"
+    assert time.monotonic() - asked_at >= 15  # it was given time
+    wait_until(lambda: not job_processes(cluster))
+
+
+def test_a_cancelled_job_that_listens_ends_soon(begin: Asking, gateway: GatewayClient) -> None:
+    begin(steps=10_000, step_s=0.05)
+    reaches(gateway, 1)
+    gateway.cancel_job("counting")
+    record = ended(gateway)
+    assert record.state == "cancelled"
+    assert record.finished_at is not None
+
+
+def test_a_killed_process_is_started_again(begin: Asking, gateway: GatewayClient) -> None:
+    begin(steps=8, die_at=[3, 6])
+    record = ended(gateway)
+    assert (record.state, record.attempt) == ("completed", 3)
+    assert record.result == {"sum": 36}  # as if nothing had happened
+    lost = [warning for warning in record.warnings if "lost" in warning or "ended" in warning]
+    assert lost == [
+        "Its process ended unexpectedly (killed, crashed or out of memory) at step 3; "
+        "attempt 2 goes on from checkpoint 2.",
+        "Its process ended unexpectedly (killed, crashed or out of memory) at step 6; "
+        "attempt 3 goes on from checkpoint 6.",
+    ]
+    assert lost[0] in log_of(gateway)
+    assert [point.step for point in gateway.job_points("counting")] == list(range(1, 9))
+
+
+def test_a_process_that_dies_each_time_is_given_up(begin: Asking, gateway: GatewayClient) -> None:
+    begin(steps=8, always_die_at=3, max_attempts=2)
+    record = ended(gateway)
+    assert (record.state, record.attempt) == ("failed", 2)
+    assert record.error is not None
+    assert record.error["message"].endswith("at step 3 2 times without getting further.")
+    assert [checkpoint.step for checkpoint in record.checkpoints] == [2]
+
+
+def test_a_job_waits_for_its_place_and_says_for_what(begin: Asking, gateway: GatewayClient) -> None:
+    total = gateway.state().cluster.cpus.total
+    begin("holding", steps=10_000, step_s=0.05, cpus_per_worker=total)
+    reaches(gateway, 1, "holding")
+    begin("one", steps=1, cpus_per_worker=1.0)
+    begin("two", steps=1, workers=2, cpus_per_worker=total / 2)
+    for name in ("one", "two"):
+        wait_until(lambda name=name: "waiting for" in gateway.job(name).phase)
+        assert f"(0 of {total:g} free)" in gateway.job(name).phase
+    assert f"waiting for {total:g} CPU" in gateway.job("two").phase
+    gateway.stop_job("two")
+    assert ended(gateway, "two").state == "stopped"
+    gateway.cancel_job("holding")
+    assert ended(gateway, "one").state == "completed"
+
+
+def test_jobs_outlive_the_registry(begin: Asking, gateway: GatewayClient) -> None:
+    begin("short", steps=20, step_s=0.1)
+    begin("long", steps=60, step_s=0.1)
+    begin("over", steps=1)
+    over = ended(gateway, "over")
+    reaches(gateway, 1, "short")
+    pid = reaches(gateway, 5, "long").pid
+    kill_registry()
+    record = ended(gateway, "long")
+    assert (record.state, record.attempt, record.pid) == ("completed", 1, pid)
+    assert [point.step for point in gateway.job_points("long")] == list(range(1, 61))
+    assert ended(gateway, "short").attempt == 1
+    assert log_of(gateway, "short") == ["counted"]
+    assert gateway.job("over").result == over.result
+
+
+def test_a_job_that_dies_with_the_registry_goes_on(begin: Asking, gateway: GatewayClient) -> None:
+    begin(steps=40, step_s=0.1)
+    pid = reaches(gateway, 5).pid
+    killer = threading.Thread(target=kill_registry)
+    killer.start()
+    os.kill(pid, signal.SIGKILL)
+    killer.join()
+    record = ended(gateway)
+    assert (record.state, record.attempt) == ("completed", 2)
+    assert record.result == {"sum": sum(range(41))}
+
+
+def test_secrets_are_nowhere_to_be_read(begin: Asking, gateway: GatewayClient) -> None:
+    asked = begin(steps=1, say="the key is ${MY_KEY}", secrets={"MY_KEY": "open-sesame-42"})
+    assert asked.spec.parameters["say"] == "the key is ${MY_KEY}"
+    ended(gateway)
+    assert "the key is ******" in log_of(gateway)
+    written = json.loads((Path(asked.spec.folder) / "job.json").read_text())
+    assert written["spec"]["parameters"]["say"] == "the key is ${MY_KEY}"
+    begin("failing", fail="no such key: ${MY_KEY}", secrets={"MY_KEY": "open-sesame-42"})
+    record = ended(gateway, "failing")
+    assert record.error is not None
+    assert record.error["message"] == "no such key: ******"
+
+
+def test_delete_takes_the_folder_only_when_asked(
+    begin: Asking, gateway: GatewayClient, tmp_path: Path
+) -> None:
+    kept = begin(steps=1).spec.folder
+    ended(gateway)
+    gateway.delete_job("counting")
+    assert Path(kept).is_dir()
+    with pytest.raises(NotFoundError, match="There is no job 'counting'; there is: none"):
+        gateway.job("counting")
+    with pytest.raises(NotFoundError):
+        gateway.job_log("counting")
+    gone = begin(steps=1).spec.folder
+    ended(gateway)
+    gateway.delete_job("counting", files=True)
+    assert not Path(gone).exists()
+    foreign = begin(steps=1).spec.folder
+    ended(gateway)
+    (Path(foreign) / "job.json").unlink()
+    with pytest.raises(ConflictError, match="was not made by the job 'counting'"):
+        gateway.delete_job("counting", files=True)
+    assert Path(foreign).is_dir()
+
+
+def test_a_running_job_is_deleted_only_by_force(
+    begin: Asking, gateway: GatewayClient, cluster: Runtime
+) -> None:
+    begin(steps=10_000, step_s=0.05, deaf=True)
+    reaches(gateway, 1)
+    with pytest.raises(ConflictError, match="is running; stop or cancel it before"):
+        gateway.delete_job("counting")
+    gateway.delete_job("counting", force=True)
+    assert gateway.state().jobs == []
+    wait_until(lambda: not job_processes(cluster))
+
+
+def test_two_jobs_dont_share_a_folder(begin: Asking, tmp_path: Path) -> None:
+    folder = str(tmp_path / "shared")
+    begin("first", steps=10_000, step_s=0.05, folder=folder)
+    with pytest.raises(ConflictError, match="The job 'first' is working in"):
+        begin("second", folder=folder)
