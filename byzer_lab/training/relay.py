@@ -155,7 +155,8 @@ class _Printed(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self._line.printed(text)
-        return int(self._before.write(text))
+        self._before.write(text)  # Ray's returns nothing
+        return len(text)
 
     def flush(self) -> None:
         self._before.flush()
