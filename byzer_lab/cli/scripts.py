@@ -39,6 +39,9 @@ def sql(
         int | None,
         typer.Option("--max_tokens", min=0, help="Begin no question after so many tokens."),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="duckdb, spark, or an address of Spark such as sc://HOST:PORT.")
+    ] = "duckdb",
     dialect: Annotated[str, typer.Option(help="Of the queries: spark or duckdb.")] = "spark",
     allow_shell: Annotated[
         bool, typer.Option("--allow_shell", help='Let set ... where type="shell" run commands.')
@@ -54,7 +57,7 @@ def sql(
     from byzer_lab.sql.commands.variables import Variable
     from byzer_lab.sql.models.answering import Budget
 
-    session = SqlSession(allow_shell=allow_shell)
+    session = SqlSession(allow_shell=allow_shell, engine=engine)
     try:
         for name, value in pairs_of(variables, "--set").items():
             session.variables.set(name, Variable(str(value)), "session")
@@ -66,7 +69,7 @@ def sql(
         )
         made = Runner(session, way).run(text)
         if made:
-            _show(session.engine, made, rows, output_file, as_json=as_json)
+            _show(session, made, rows, output_file, as_json=as_json)
     finally:
         session.close()
 
@@ -84,19 +87,20 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _show(engine: Any, made: str, rows: int, output_file: Path | None, *, as_json: bool) -> None:
-    from byzer_lab.sql.engine.saving import save
+def _show(session: Any, made: str, rows: int, output_file: Path | None, *, as_json: bool) -> None:
+    from byzer_lab.sql.engine.base import Place
 
+    engine, query = session.engine, session.all_of(made)
     if output_file:
         kind = {"xlsx": "excel", "txt": "text"}.get(output_file.suffix[1:], output_file.suffix[1:])
         given = {"header": "true"} if kind == "csv" else {}
-        save(engine, f'from "{made}"', kind, str(output_file), given, "overwrite")
+        engine.write(query, Place(kind, str(output_file.absolute()), given, "overwrite"))
         _say(f"The table is in {output_file}.")
         return
-    shown = engine.query(f'select * from "{made}" limit {rows}').to_pylist()
+    shown = engine.query(f"{query} limit {rows}").to_pylist()
     if as_json:
         print_json(json.loads(json.dumps(shown, ensure_ascii=False, default=str)))
         return
-    columns = [column.name for column in engine.columns(f'from "{made}"')]
+    columns = [column.name for column in engine.columns(query)]
     cells = [["NULL" if row[name] is None else row[name] for name in columns] for row in shown]
     print_table(columns, cells)

@@ -43,6 +43,13 @@ SQL = Arguments(
         Option("max_tokens", "begin no question after so many tokens", "integer", metavar="N"),
         Option("fresh", "ask again what was answered before", "flag"),
         Option(
+            "engine",
+            "what runs this cell: duckdb, spark, or an address of Spark such as sc://HOST:PORT; "
+            'default: what set engine=... where type="conf" chose, else duckdb',
+            values=("duckdb", "spark"),
+            metavar="NAME",
+        ),
+        Option(
             "dialect",
             "dialect of the queries",
             default="spark",
@@ -107,6 +114,7 @@ def llm_sql(
     from byzer_lab.sql.commands.running import Runner
 
     session = session_of(shell, allow_shell=allow_shell)
+    session.use(options["engine"] or session.chosen)
     way = _way(shell, options)
     made = _run(shell, Runner(session, way), way, body)
     if not made:
@@ -115,7 +123,7 @@ def llm_sql(
     if name:
         from byzer_lab.sql.engine.frames import as_frame
 
-        whole = session.engine.query(f'select * from "{made}"')
+        whole = session.engine.query(session.all_of(made))
         shell.user_ns[name] = as_frame(whole, options["frame"])
     return table
 

@@ -103,7 +103,7 @@ def _columns(session: SqlSession, tables: list[str], before: str) -> list[str]:
     for name in named or ([session.last] if session.last else []):
         try:
             made = session.tables.find(name)
-            columns += [column.name for column in session.engine.columns(f'from "{made}"')]
+            columns += [column.name for column in session.engine.columns(session.all_of(made))]
         except ByzerLabError:  # a Tab shows no errors; the cell will
             continue
     return columns

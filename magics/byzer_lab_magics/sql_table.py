@@ -62,11 +62,13 @@ class SqlTable:
     @classmethod
     def of(cls, engine: Engine, name: str, limit: int, report: Report) -> SqlTable:
         """The first rows of a table of an engine."""
-        columns = [(c.name, c.type) for c in engine.columns(f'from "{name}"')]
-        shown = engine.query(f'select * from "{name}" limit {int(limit)}')
+        rows = f"select * from {engine.words.quoted(name)}"
+        columns = [(c.name, c.type) for c in engine.columns(rows)]
+        shown = engine.query(f"{rows} limit {int(limit)}")
         total = shown.num_rows
         if total == limit:
-            total = engine.query(f'select count(*) from "{name}"').column(0)[0].as_py()
+            counted = f"select count(*) as n from {engine.words.quoted(name)}"
+            total = engine.query(counted).column(0)[0].as_py()
         cells = [column.to_pylist() for column in shown.columns]
         return cls(columns, list(zip(*cells, strict=True)), total)
 

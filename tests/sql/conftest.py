@@ -39,7 +39,7 @@ class Lab:
         way = Way(Budget(**budget), dialect, self.said.append, planned=self.plan.append)
         self.report = way.report
         made = Runner(self.session, way).run(script)
-        return self.session.engine.query(f'from "{made}"').to_pylist() if made else []
+        return self.session.engine.query(self.session.all_of(made)).to_pylist() if made else []
 
     def close(self) -> None:
         self.session.close()

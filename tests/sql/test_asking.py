@@ -140,7 +140,7 @@ def session(gateway: Gateway, tmp_path: Path) -> Iterator[SqlSession]:
 
 def rows(session: SqlSession, query: str) -> list[dict[str, Any]]:
     made = Runner(session, Way()).run(f"{query} as made;")
-    found: list[dict[str, Any]] = session.engine.query(f'from "{made}"').to_pylist()
+    found: list[dict[str, Any]] = session.engine.query(session.all_of(made)).to_pylist()
     return found
 
 

@@ -52,7 +52,7 @@ def session(llm: ByzerLLM, tmp_path: Path) -> Iterator[SqlSession]:
 
 def rows(session: SqlSession, script: str) -> list[dict[str, Any]]:
     made = Runner(session, Way()).run(script)
-    found: list[dict[str, Any]] = session.engine.query(f'from "{made}"').to_pylist()
+    found: list[dict[str, Any]] = session.engine.query(session.all_of(made)).to_pylist()
     return found
 
 

@@ -12,8 +12,7 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.checks import CHECKS
 from byzer_lab.sql.commands.operators import OPERATORS, operate
 from byzer_lab.sql.commands.session import SqlSession
-from byzer_lab.sql.engine.duck import quoted
-from byzer_lab.sql.engine.loading import FORMATS
+from byzer_lab.sql.engine.reading import FORMATS
 from byzer_lab.sql.language.commands import Arguments
 
 Builtin = Callable[[SqlSession, Arguments], "pa.Table | str | None"]
@@ -27,7 +26,7 @@ def show(session: SqlSession, arguments: Arguments) -> pa.Table:
         rows = [(name, len(_columns(session, name))) for name in session.tables.names()]
         return _rows(["tableName", "columns"], rows)
     if what == "version":
-        return _rows(["version", "engine"], [(__version__, "DuckDB")])
+        return _rows(["version", "engine"], [(__version__, session.engine.name)])
     if what == "functions":
         own = [(f.name, f.model or "Python") for f in session.functions.values()]
         deployed = [(name, name) for name in session.models.names()]
@@ -50,7 +49,7 @@ def show(session: SqlSession, arguments: Arguments) -> pa.Table:
 def desc(session: SqlSession, arguments: Arguments) -> pa.Table:
     """``!desc table``."""
     [name] = _plain(arguments, "desc", "TABLE")
-    columns = session.engine.columns(f"from {quoted(session.tables.find(name))}")
+    columns = session.engine.columns(session.all_of(session.tables.find(name)))
     return _rows(["col_name", "data_type"], [(column.name, column.type) for column in columns])
 
 
@@ -79,7 +78,7 @@ def cache(session: SqlSession, arguments: Arguments) -> str:
     name = arguments.plain[0] if arguments.plain else ""
     source = session.tables.find(name)
     made = session.tables.fresh(name)
-    session.engine.create(made, f"select * from {quoted(source)}")
+    session.engine.create(made, session.all_of(source))
     session.tables.put(name, made)
     return f"{name} is kept."
 
@@ -175,7 +174,7 @@ def _last(session: SqlSession) -> str:
 
 
 def _columns(session: SqlSession, name: str) -> list[str]:
-    found = session.engine.columns(f"from {quoted(session.tables.find(name))}")
+    found = session.engine.columns(session.all_of(session.tables.find(name)))
     return [column.name for column in found]
 
 

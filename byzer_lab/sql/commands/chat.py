@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 from byzer_lab.sql.commands.queries import Queries
-from byzer_lab.sql.engine.duck import quoted
 from byzer_lab.sql.language.statements import Chat
 
 REPLY = "chat_reply"
@@ -38,15 +39,17 @@ def ask(queries: Queries, chat: Chat) -> tuple[str, str]:
     source = ""
     if chat.input:
         table = session.tables.find(chat.input)
-        column = session.engine.columns(f"from {quoted(table)}")[0].name
+        column = session.engine.columns(session.all_of(table))[0].name
         asked = f"llm_stack(`{column}`, {asked})"
         source = f" from `{chat.input}`"
     name = chat.output or REPLY
     queries.table(name, f"select `{chat.model}`({asked}) as q{source}")
-    reply = session.engine.query(
-        "select coalesce(llm_result(q), llm_error(q)) "
-        f"from {quoted(session.tables.find(name))} limit 1"
+    said = (
+        exp.Anonymous(this=f, expressions=[exp.column("q")]) for f in ("llm_result", "llm_error")
     )
+    kept = exp.Table(this=exp.to_identifier(session.tables.find(name), quoted=True))
+    query = exp.select(exp.func("coalesce", *said)).from_(kept).limit(1)
+    reply = session.engine.query(session.engine.words.sql(query))
     return name, str(reply.column(0)[0].as_py()) if reply.num_rows else ""
 
 

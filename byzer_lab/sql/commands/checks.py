@@ -9,8 +9,6 @@ from sqlglot import exp
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.queries import Queries
 from byzer_lab.sql.commands.session import SqlSession
-from byzer_lab.sql.engine.duck import quoted
-from byzer_lab.sql.models.trees import sql
 
 
 class AssertionFailedError(InvalidRequestError):
@@ -45,12 +43,14 @@ def _condition(queries: Queries, table: str, condition: str) -> str:
     parsed = queries.parse(query)
     for one in parsed.find_all(exp.Table):
         one.set("this", exp.to_identifier(table, quoted=True))
-    rows = queries.session.engine.query(sql(queries.translate(parsed)))
+    engine = queries.session.engine
+    rows = engine.query(engine.words.sql(queries.translate(parsed)))
     wrong = int(rows.column(0)[0].as_py())
     return f"{wrong:,} rows do not fit {condition.strip()}." if wrong else ""
 
 
 def _not_null(queries: Queries, table: str, columns: str) -> str:
+    quoted = queries.session.engine.words.quoted
     for column in _columns(queries.session, table, columns):
         query = f"select count(*) from {quoted(table)} where {quoted(column)} is null"
         missing = queries.session.engine.query(query).column(0).to_pylist()[0]
@@ -71,6 +71,7 @@ def _unique_together(queries: Queries, table: str, columns: str) -> str:
 
 
 def _repeated(session: SqlSession, table: str, columns: Sequence[str]) -> str:
+    quoted = session.engine.words.quoted
     listed = ", ".join(quoted(column) for column in columns)
     query = (
         f"select count(*) from (select 1 from {quoted(table)} group by {listed} "
@@ -82,7 +83,8 @@ def _repeated(session: SqlSession, table: str, columns: Sequence[str]) -> str:
 
 
 def _columns(session: SqlSession, table: str, listed: str) -> list[str]:
-    known = {c.name.lower(): c.name for c in session.engine.columns(f"from {quoted(table)}")}
+    query = session.all_of(table)
+    known = {c.name.lower(): c.name for c in session.engine.columns(query)}
     found = []
     for column in (one.strip() for one in listed.split(",")):
         if column.lower() not in known:

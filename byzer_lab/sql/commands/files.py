@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.engine import sqlite_files
-from byzer_lab.sql.engine.duck import literal, quoted
+from byzer_lab.sql.engine.base import Place
 from byzer_lab.sql.engine.loading import load
 from byzer_lab.sql.engine.options import Options
-from byzer_lab.sql.engine.paths import local
-from byzer_lab.sql.engine.saving import save
+from byzer_lab.sql.engine.paths import local, shown
 
-_URL = re.compile(r"(?:jdbc:)?(sqlite|duckdb|postgresql|postgres|mysql):(.*)", re.S)
-_EXTENSIONS = {
-    "postgresql": "postgres",
-    "postgres": "postgres",
-    "mysql": "mysql",
-}
+_SQLITE = re.compile(r"(?:jdbc:)?sqlite:(.*)", re.S)
 REFUSED = ("hive", "hbase", "kafka", "solr", "es", "delta", "xml", "image", "binaryFile", "Rest")
 """Formats of the original that are not here."""
 
@@ -66,13 +59,14 @@ def save_table(
         What was done, in a sentence.
     """
     table = session.tables.find(name)
-    query = f"select * from {quoted(table)}"
+    engine = session.engine
+    query = session.all_of(table)
     if kind == "jdbc":
         _save_remote(session, path, query, mode or "errorIfExists")
         return f"{name} was saved to {path}."
-    if save(session.engine, query, kind, path, options, mode or "errorIfExists", partition_by):
-        return f"{name} was saved to {local(path)}."
-    return f"{local(path)} is there already; nothing was saved."
+    if engine.write(query, Place(kind, path, options, mode or "errorIfExists", partition_by)):
+        return f"{name} was saved to {shown(path)}."
+    return f"{shown(path)} is there already; nothing was saved."
 
 
 def connect(session: SqlSession, name: str, kind: str, given: Mapping[str, str]) -> None:
@@ -82,8 +76,7 @@ def connect(session: SqlSession, name: str, kind: str, given: Mapping[str, str])
         session: Gets the connection.
         name: What paths of ``load jdbc`` begin with.
         kind: ``jdbc``.
-        given: ``url``: ``jdbc:sqlite:PATH``, ``jdbc:duckdb:PATH``, or a database that an extension
-            of DuckDB reads which is installed.
+        given: ``url``: ``jdbc:sqlite:PATH``, or one of a database that the engine reads.
 
     Raises:
         InvalidRequestError: It can't be opened.
@@ -93,44 +86,28 @@ def connect(session: SqlSession, name: str, kind: str, given: Mapping[str, str])
     options = Options("connect jdbc", given)
     url = options.text("url")
     read_only = options.truth("readOnly")
-    options.skip(("driver",))
-    found = _URL.fullmatch(url.strip())
-    if found is None:
-        raise InvalidRequestError(
-            f"url is {url!r}; it must be jdbc:sqlite:PATH, jdbc:duckdb:PATH, or "
-            "jdbc:postgresql:... where DuckDB's extension is installed."
-        )
-    kind, rest = found.groups()
-    user, password = options.text("user"), options.text("password")
+    options.skip(("driver", "user", "password"))
     options.end()
     disconnect(session, name)
-    if kind in ("sqlite", "duckdb"):
-        target = local(rest)
-        if read_only and not target.exists():
-            raise InvalidRequestError(f"There is no file {str(target)!r}.")
-        if kind == "sqlite":
-            session.connections[name] = target
-            return
-        address = str(target)
-    else:
-        address = f"{'postgresql' if kind.startswith('postgre') else kind}:{rest}"
-        if user:
-            address = address.replace("://", f"://{user}:{password}@", 1)
-    attached = f"connection {name}"
-    type_ = f"type {_EXTENSIONS[kind]}, " if kind in _EXTENSIONS else ""
-    mode = "read_only" if read_only else "read_write"
-    session.engine.execute(f"attach {literal(address)} as {quoted(attached)} ({type_}{mode})")
-    session.connections[name] = attached
+    found = _SQLITE.fullmatch(url.strip())
+    if found is None:
+        rest = {key: value for key, value in given.items() if key.lower() != "url"}
+        session.engine.attach(name, url, rest)
+        session.connections[name] = None
+        return
+    target = local(found[1])
+    if read_only and not target.exists():
+        raise InvalidRequestError(f"There is no file {str(target)!r}.")
+    session.connections[name] = target
 
 
 def disconnect(session: SqlSession, name: str) -> None:
     """Close a connection; none is no error."""
-    known = session.connections.pop(name, None)
-    if isinstance(known, str):
-        session.engine.execute(f"detach {quoted(known)}")
+    if name in session.connections and session.connections.pop(name) is None:
+        session.engine.detach(name)
 
 
-def _place(session: SqlSession, path: str) -> tuple[Path | str, str]:
+def _place(session: SqlSession, path: str) -> tuple[str, str]:
     """The connection and the table that a path names."""
     name, _, table = path.partition(".")
     if name not in session.connections or not table:
@@ -139,43 +116,26 @@ def _place(session: SqlSession, path: str) -> tuple[Path | str, str]:
             f"jdbc.`{path}` must name a connection and a table, such as `db1.people`; connections: "
             f"{known}."
         )
-    return session.connections[name], table
+    return name, table
 
 
 def _load_remote(session: SqlSession, made: str, path: str, given: Mapping[str, str]) -> None:
     options = Options("load jdbc", given)
     direct = options.text("directQuery")
     options.end()
-    connection, table = _place(session, path if "." in path or not direct else f"{path}.query")
-    if isinstance(connection, Path):
-        rows = sqlite_files.read(connection, direct) if direct else None
-        session.engine.register(made, rows or sqlite_files.read_table(connection, table))
+    name, table = _place(session, path if "." in path or not direct else f"{path}.query")
+    file = session.connections[name]
+    if file is None:
+        session.engine.read_remote(made, name, table, direct)
         return
-    if not direct:
-        session.engine.create(made, f"select * from {_remote(connection, table)}")
-        return
-    session.engine.execute(f"use {quoted(connection)}")
-    try:
-        rows = session.engine.query(direct)
-    finally:
-        session.engine.execute("use memory")
+    rows = sqlite_files.read(file, direct) if direct else sqlite_files.read_table(file, table)
     session.engine.register(made, rows)
 
 
-def _remote(connection: str, table: str) -> str:
-    return ".".join(quoted(part) for part in (connection, *table.split(".")))
-
-
 def _save_remote(session: SqlSession, path: str, query: str, mode: str) -> None:
-    connection, table = _place(session, path)
-    mode = mode.lower()
-    if isinstance(connection, Path):
-        sqlite_files.write(connection, table, session.engine.query(query), mode)
-        return
-    place = _remote(connection, table)
-    begin = {
-        "append": f"insert into {place} by name",
-        "overwrite": f"create or replace table {place} as",
-        "ignore": f"create table if not exists {place} as",
-    }
-    session.engine.execute(f"{begin.get(mode, f'create table {place} as')} {query}")
+    name, table = _place(session, path)
+    file = session.connections[name]
+    if file is None:
+        session.engine.write_remote(query, name, table, mode)
+    else:
+        sqlite_files.write(file, table, session.engine.query(query), mode.lower())

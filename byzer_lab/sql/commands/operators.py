@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
+from sqlglot import exp
+
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.session import SqlSession
-from byzer_lab.sql.engine.duck import quoted
 from byzer_lab.sql.engine.options import Options
 
 Operator = Callable[[SqlSession, str, Options], str]
@@ -48,19 +49,14 @@ def _repartition(session: SqlSession, table: str, options: Options) -> str:
         raise InvalidRequestError(f"partitionType is {kind!r}; it must be hash or range.")
     if kind == "range" and not columns:
         raise InvalidRequestError("partitionType range needs partitionCols.")
-    known = {column.name.lower() for column in session.engine.columns(_all(table))}
+    known = {column.name.lower() for column in session.engine.columns(session.all_of(table))}
     for column in columns:
         if column.lower() not in known:
             raise InvalidRequestError(
                 f"partitionCols names {column!r}, which the table does not have; it has: "
                 f"{', '.join(sorted(known))}."
             )
-    if not columns:
-        return _all(table)
-    # Rows of one partition stand together, as they would lie on one node.
-    listed = ", ".join(quoted(column) for column in columns)
-    order = listed if kind == "range" else f"hash({listed}) % {number}, {listed}"
-    return f"{_all(table)} order by {order}"
+    return session.engine.words.repartitioned(table, number, columns, ordered=kind == "range")
 
 
 def _sample(session: SqlSession, table: str, options: Options) -> str:
@@ -76,22 +72,24 @@ def _sample(session: SqlSession, table: str, options: Options) -> str:
     total = sum(rates)
     if total <= 0 or min(rates) < 0:
         raise InvalidRequestError(f"sampleRate is {text!r}; its numbers must be positive.")
-    whens = []
+    cases = exp.Case()
     edge = 0.0
     for place, rate in enumerate(rates):
         edge += rate / total
-        whens.append(f"when share < {min(1.0, edge)} then {place}")
-    last = len(rates) - 1
-    return (
-        f"select * exclude (share), case {' '.join(whens)} else {last} end as __split__ "
-        f"from (select *, random() as share from {quoted(table)})"
-    )
+        share = exp.LT(this=exp.column("__share"), expression=exp.Literal.number(min(1.0, edge)))
+        cases = cases.when(share, exp.Literal.number(place), copy=False)
+    cases = cases.else_(exp.Literal.number(len(rates) - 1), copy=False)
+    source = exp.Table(this=exp.to_identifier(table, quoted=True))
+    rows = exp.select("*", exp.alias_(exp.Rand(), "__share")).from_(source)
+    all_but_share = exp.Star(except_=[exp.to_identifier("__share")])
+    query = exp.select(all_but_share, exp.alias_(cases, "__split__")).from_(rows.subquery("t"))
+    return session.engine.words.sql(query)
 
 
 def _cache(session: SqlSession, table: str, options: Options) -> str:
     """CacheExt: the rows are kept; that is all here."""
     options.skip(("execute", "isEager", "lifeTime"))
-    return _all(table)
+    return session.all_of(table)
 
 
 OPERATORS: dict[str, Operator] = {
@@ -99,7 +97,3 @@ OPERATORS: dict[str, Operator] = {
     "RateSampler": _sample,
     "CacheExt": _cache,
 }
-
-
-def _all(table: str) -> str:
-    return f"select * from {quoted(table)}"

@@ -9,7 +9,6 @@ from sqlglot.errors import SqlglotError
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.queries import Queries
 from byzer_lab.sql.commands.session import SqlSession
-from byzer_lab.sql.engine.duck import quoted
 
 
 def passed(session: SqlSession, queries: Queries, text: str) -> None:
@@ -54,8 +53,8 @@ def _create(session: SqlSession, queries: Queries, statement: exp.Create) -> Non
     name = statement.find(exp.Table)
     assert name is not None
     made = session.tables.fresh(name.name)
-    columns = statement.this.sql("duckdb").partition("(")[2].rpartition(")")[0]
-    session.engine.execute(f"create table {quoted(made)} ({columns})")
+    columns = statement.this.sql(session.engine.words.dialect).partition("(")[2].rpartition(")")[0]
+    session.engine.define(made, columns)
     session.tables.put(name.name, made)
     session.last = name.name
 
@@ -65,21 +64,33 @@ def _insert(session: SqlSession, queries: Queries, statement: exp.Insert) -> Non
     target = statement.find(exp.Table)
     assert target is not None
     name = target.name
+    engine, quoted = session.engine, session.engine.words.quoted
     old = session.tables.find(name)
-    columns = session.engine.columns(f"from {quoted(old)}")
-    queries.table(f"{name} added", statement.expression.sql(queries.dialect))
-    added = session.tables.find(f"{name} added")
-    made = session.tables.fresh(name)
-    listed = ", ".join(quoted(column.name) for column in columns)
+    columns = engine.columns(f"select * from {quoted(old)}")
     place = statement.this
-    if isinstance(place, exp.Schema):
-        listed = ", ".join(quoted(column.name) for column in place.expressions)
-    session.engine.create(made, f"select * from {quoted(old)}")
+    given = place.expressions if isinstance(place, exp.Schema) else columns
+    listed = [column.name.lower() for column in given]
+    temporary = f"{name} added"
+    queries.table(temporary, statement.expression.sql(queries.dialect))
+    added = session.tables.find(temporary)
     try:
-        session.engine.execute(
-            f"insert into {quoted(made)} ({listed}) select * from {quoted(added)}"
+        values = [column.name for column in engine.columns(f"select * from {quoted(added)}")]
+        if len(values) != len(listed) or not set(listed) <= {c.name.lower() for c in columns}:
+            raise InvalidRequestError(
+                f"{name!r} gets {len(values)} columns for ({', '.join(listed)}); its own are "
+                f"({', '.join(column.name for column in columns)})."
+            )
+        value_of = dict(zip(listed, values, strict=True))
+        row = ", ".join(
+            f"cast({quoted(value_of[c.name.lower()]) if c.name.lower() in value_of else 'null'} "
+            f"as {c.type})"
+            for c in columns
+        )
+        made = session.tables.fresh(name)
+        engine.create(
+            made, f"select * from {quoted(old)} union all select {row} from {quoted(added)}"
         )
     finally:
-        session.tables.forget(f"{name} added")
+        session.tables.forget(temporary)
     session.tables.put(name, made)
     session.last = name

@@ -14,13 +14,11 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.models.answering import Answerer, Budget, Report
 from byzer_lab.sql.models.lifting import Lifter
-from byzer_lab.sql.models.trees import sql
+from byzer_lab.sql.models.refusing import refuse
+from byzer_lab.sql.models.trees import copy_clause, is_volatile
 from byzer_lab.sql.spark import parse_select, to_duckdb
 
 Dialect = Literal["spark", "duckdb"]
-
-_VOLATILE = (exp.Rand, exp.Randn, exp.Uuid, exp.Limit, exp.TableSample, exp.CurrentTimestamp)
-_VOLATILE_NAMES = {"random", "now", "gen_random_uuid", "shuffle", "monotonically_increasing_id"}
 
 
 @dataclass
@@ -49,19 +47,22 @@ class Queries:
             text: The query.
         """
         tables = self.session.tables
+        engine = self.session.engine
         query = self.parse(text)
         needs = tables.resolve(query)
+        functions = self.session.lifted()
+        refuse(query, functions, self._columns_of)
         translated = self.translate(query)
         made = tables.fresh(name)
-        called = self.session.lifted().has(translated)
+        called = functions.has(translated)
         if called:
             self._make(made, translated.copy())
-        elif _is_volatile(translated):
+        elif _changes(translated):
             self._plan(f"{name}: kept, because it would not give the same rows twice")
-            self.session.engine.create(made, sql(translated))
+            engine.create(made, engine.words.sql(translated))
         else:
             self._plan(f"{name}: a view, no model is called")
-            self.session.engine.view(made, sql(translated))
+            engine.view(made, engine.words.sql(translated))
         # Tables that were read stay as long as this one, which a retry makes again from them.
         tables.put(name, made, needs)
         self.session.last = name
@@ -92,7 +93,7 @@ class Queries:
         )
         lifter = Lifter(engine, self.session.lifted(), answerer, tables.fresh)
         try:
-            engine.create(made, sql(lifter.lift(query)))
+            engine.create(made, engine.words.sql(lifter.lift(query)))
         finally:
             lifter.close()
             for stage in self.report.stages[before:]:
@@ -112,6 +113,10 @@ class Queries:
         """
         if self.dialect == "spark":
             return parse_select(text)
+        if self.session.engine.words.dialect != "duckdb":
+            raise InvalidRequestError(
+                f"--dialect duckdb needs DuckDB, and the engine is {self.session.engine.name}."
+            )
         try:
             query = sqlglot.parse_one(text, read="duckdb")
         except SqlglotError as error:
@@ -122,7 +127,7 @@ class Queries:
 
     def translate(self, query: exp.Query) -> exp.Query:
         """A query as the engine reads it."""
-        if self.dialect == "duckdb":
+        if self.dialect == self.session.engine.words.dialect:
             return query
         text = to_duckdb(query)
         read = sqlglot.parse_one(text, read="duckdb")
@@ -138,16 +143,27 @@ class Queries:
             raise InvalidRequestError(
                 "Models can't be called here; make a table with select ... as name, and use that."
             )
-        return sql(translated)
+        return self.session.engine.words.sql(translated)
+
+    def _columns_of(self, select: exp.Select) -> frozenset[str]:
+        """Names of the columns that the tables of a select have; none where they can't be told."""
+        source = exp.select("*")
+        for clause in ("from_", "joins", "laterals"):
+            copy_clause(select, source, clause)
+        engine = self.session.engine
+        try:
+            found = engine.columns(engine.words.sql(self.translate(source)))
+        except InvalidRequestError:  # a table of a WITH around it
+            return frozenset()
+        return frozenset(column.name.lower() for column in found)
 
     def _plan(self, text: str) -> None:
         if self.planned:
             self.planned(text)
 
 
-def _is_volatile(query: exp.Query) -> bool:
+def _changes(query: exp.Query) -> bool:
+    """Whether a query may give other rows each time."""
     return any(
-        isinstance(node, _VOLATILE)
-        or (isinstance(node, exp.Anonymous) and node.name.lower() in _VOLATILE_NAMES)
-        for node in query.walk()
+        is_volatile(node) or isinstance(node, exp.Limit | exp.TableSample) for node in query.walk()
     )

@@ -23,7 +23,6 @@ from byzer_lab.sql.commands.queries import Dialect, Queries
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.commands.tables import SHOWN
 from byzer_lab.sql.commands.variables import Variable
-from byzer_lab.sql.engine.duck import quoted
 from byzer_lab.sql.language import statements as st
 from byzer_lab.sql.language.commands import Arguments, expand, named
 from byzer_lab.sql.language.parsing import parse
@@ -99,13 +98,11 @@ class Runner:
 
     def _dry(self, script: str) -> None:
         """Run it without its answers; nothing of it stays."""
-        session = self.session
-        tables, remake, last = session.tables.snapshot(), dict(session.remake), session.last
+        held = self.session.hold()
         try:
-            self._script(included(session, script))
+            self._script(included(self.session, script))
         finally:
-            session.tables.restore(tables)
-            session.remake, session.last = remake, last
+            self.session.restore(held)
 
     def _script(self, script: str) -> None:
         self._depth += 1
@@ -254,13 +251,11 @@ class Runner:
         return done.stdout.strip()
 
     def _configure(self, name: str, value: str) -> None:
-        if name not in ("threads", "memory_limit", "TimeZone", "temp_directory"):
-            raise InvalidRequestError(
-                f"There is no setting {name!r}; there is: threads, memory_limit, temp_directory, "
-                "TimeZone."
-            )
-        escaped = value.replace("'", "''")
-        self.session.engine.execute(f"set {name} = '{escaped}'")
+        if name == "engine":
+            self.session.chosen = value
+            self.session.use(value)
+        else:
+            self.session.engine.configure(name, value)
 
     @_run.register
     def _(self, statement: st.Register) -> None:
@@ -281,7 +276,7 @@ class Runner:
         if not path:
             raise InvalidRequestError(f"{name!r} has no code; write: where code='''...'''.")
         table = self.session.tables.find(path)
-        rows = self.session.engine.query(f"select * from {quoted(table)}")
+        rows = self.session.engine.query(self.session.all_of(table))
         return "\n".join(str(value) for value in rows.column(0).to_pylist())
 
     @_run.register

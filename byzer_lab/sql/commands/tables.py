@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
+import pyarrow as pa
 from sqlglot import exp
 
 from byzer_lab.errors import InvalidRequestError
@@ -66,7 +67,7 @@ class Tables:
             return known[1]
         if name.lower() == COMMAND:
             made = self.fresh(COMMAND)
-            self._engine.create(made, "select '' as command")
+            self._engine.register(made, pa.table({"command": [""]}))
             self.put(COMMAND, made)
             return made
         data = as_table(self._data(name))

@@ -1,4 +1,5 @@
-"""The formats of ``load``, read by DuckDB; Excel by openpyxl."""
+"""The formats of ``load``: files by the engine, Excel by openpyxl, texts of the script by DuckDB,
+whatever the engine is."""
 
 from __future__ import annotations
 
@@ -6,16 +7,18 @@ import tempfile
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+
+import pyarrow as pa
 
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.engine.base import Engine
+from byzer_lab.sql.engine.duck import DuckEngine
 from byzer_lab.sql.engine.excel import read_excel
 from byzer_lab.sql.engine.options import Options
 from byzer_lab.sql.engine.paths import files
+from byzer_lab.sql.engine.reading import FORMATS
 
-_ALWAYS = ("inferSchema", "multiLine")
-"""Options that ask of JSON what happens anyway."""
+_TEXTS = {"jsonstr": "json", "csvstr": "csv"}
 
 
 def load(
@@ -40,26 +43,18 @@ def load(
         InvalidRequestError: The format or an option is not known, or there is no file.
     """
     options = Options(f"load {kind}", given)
-    texts = {"jsonstr": ("json", _json), "csvstr": ("csv", _csv)}
-    if kind.lower() in texts:
-        suffix, reader = texts[kind.lower()]
-        with tempfile.TemporaryDirectory(prefix="byzer-lab-sql-") as folder:
-            file = Path(folder) / f"text.{suffix}"
-            file.write_text(variable(path), encoding="utf-8")
-            query = reader(engine, [str(file)], options)
-            options.end()
-            engine.create(name, query)
-    elif kind.lower() == "script":
+    lower = kind.lower()
+    if lower in _TEXTS:
+        engine.register(name, _text(_TEXTS[lower], kind, variable(path), given))
+    elif lower == "script":
         options.end()
-        engine.create(name, f"select {_text(variable(path))} as content")
-    elif kind.lower() == "excel":
+        engine.register(name, pa.table({"content": [variable(path)]}))
+    elif lower == "excel":
         table = read_excel(files(path), options)
         options.end()
         engine.register(name, table)
-    elif kind.lower() in FORMATS:
-        query = FORMATS[kind.lower()](engine, files(path), options)
-        options.end()
-        engine.view(name, query)
+    elif lower in FORMATS:
+        engine.read(name, lower, path, given)
     else:
         known = [*FORMATS, "excel", "jsonStr", "csvStr", "script"]
         close = get_close_matches(kind, known, n=1)
@@ -67,87 +62,15 @@ def load(
         raise InvalidRequestError(f"There is no format {kind!r} to load; {hint}")
 
 
-def _csv(engine: Engine, paths: list[str], options: Options) -> str:
-    header = options.truth("header")
-    arguments: dict[str, Any] = {
-        "header": header,
-        "all_varchar": not options.truth("inferSchema"),
-        "union_by_name": True,
-    }
-    spelt = {
-        "delim": options.text("sep", "delimiter"),
-        "quote": options.text("quote"),
-        "escape": options.text("escape"),
-        "encoding": options.text("encoding", "charset").lower(),
-        "nullstr": options.text("nullValue"),
-        "comment": options.text("comment"),
-        "dateformat": options.text("dateFormat"),
-        "timestampformat": options.text("timestampFormat"),
-    }
-    arguments |= {key: value for key, value in spelt.items() if value}
-    skipped = options.number("skipFirstNLines", "skip")
-    if skipped:
-        arguments["skip"] = skipped
-    if options.text("mode").upper() == "DROPMALFORMED":
-        arguments["ignore_errors"] = True
-    options.skip(("multiLine",))
-    call = _call("read_csv", paths, arguments)
-    if header:
-        return call
-    columns = [column.name for column in engine.columns(call)]
-    renamed = ", ".join(f'"{old}" as _c{place}' for place, old in enumerate(columns))
-    return f"select {renamed} from ({call})"
-
-
-def _json(engine: Engine, paths: list[str], options: Options) -> str:
-    options.skip(_ALWAYS)
-    return _call("read_json", paths, {"union_by_name": True, "maximum_object_size": 268_435_456})
-
-
-def _parquet(engine: Engine, paths: list[str], options: Options) -> str:
-    options.skip(("mergeSchema",))
-    return _call("read_parquet", paths, {"union_by_name": True, "hive_partitioning": True})
-
-
-def _lines(engine: Engine, paths: list[str], options: Options) -> str:
-    whole = options.truth("wholetext", "wholeText")
-    separator = options.text("lineSep", default="\n")
-    read = f"select content, filename from read_text({_list(paths)})"
-    if whole:
-        return f"select content as value, filename as file from ({read})"
-    # A last line that ends as the others do is no beginning of an empty one.
-    cut = (
-        f"case when ends_with(content, {_text(separator)}) "
-        f"then left(content, length(content) - {len(separator)}) else content end"
-    )
-    split = f"unnest(string_split({cut}, {_text(separator)}))"
-    value = f"rtrim({split}, chr(13))" if separator == "\n" else split
-    return f"select {value} as value, filename as file from ({read}) where content <> ''"
-
-
-FORMATS: dict[str, Callable[[Engine, list[str], Options], str]] = {
-    "csv": _csv,
-    "json": _json,
-    "jsonl": _json,
-    "parquet": _parquet,
-    "text": _lines,
-}
-
-
-def _call(function: str, paths: list[str], arguments: Mapping[str, Any]) -> str:
-    rest = "".join(f", {key} = {_value(value)}" for key, value in arguments.items())
-    return f"select * from {function}({_list(paths)}{rest})"
-
-
-def _list(paths: list[str]) -> str:
-    return "[" + ", ".join(_text(path) for path in paths) + "]"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int) else _text(str(value))
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _text(format_: str, kind: str, text: str, given: Mapping[str, str]) -> pa.Table:
+    options = Options(f"load {kind}", given)
+    reader = DuckEngine()
+    with tempfile.TemporaryDirectory(prefix="byzer-lab-sql-") as folder:
+        file = Path(folder) / f"text.{format_}"
+        file.write_text(text, encoding="utf-8")
+        try:
+            query = FORMATS[format_](reader, [str(file)], options)
+            options.end()
+            return reader.query(query)
+        finally:
+            reader.close()

@@ -19,7 +19,7 @@ def local(path: str) -> Path:
     text = path.strip()
     if text.startswith("file:"):
         text = "/" + text.removeprefix("file:").lstrip("/")
-    elif "://" in text:
+    elif is_elsewhere(text):
         raise InvalidRequestError(
             f"{path!r} does not lie on this machine; files are read from local paths only, so "
             "fetch it first."
@@ -27,6 +27,22 @@ def local(path: str) -> Path:
     if not text:
         raise InvalidRequestError("The path is empty; write it between the back quotes.")
     return Path(text).expanduser()
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether a path names another file system than this machine's, such as ``s3://``."""
+    return "://" in path and not path.strip().startswith("file:")
+
+
+def shown(path: str) -> str:
+    """A path as sentences tell it."""
+    return path if is_elsewhere(path) else str(local(path))
+
+
+def no_file(place: Path) -> InvalidRequestError:
+    """The error of a file that is not there."""
+    where = "" if place.is_absolute() else f" in {Path.cwd()}"
+    return InvalidRequestError(f"There is no file {str(place)!r}{where}.")
 
 
 def files(path: str) -> list[str]:
@@ -46,10 +62,7 @@ def files(path: str) -> list[str]:
         else:
             some = [Path(name) for name in sorted(glob.glob(str(place))) if Path(name).is_file()]
         if not some:
-            raise InvalidRequestError(
-                f"There is no file {str(place)!r}"
-                + (f" in {Path.cwd()}." if not place.is_absolute() else ".")
-            )
+            raise no_file(place)
         found += [str(file) for file in some]
     return found
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.sql.engine.base import Engine
+from byzer_lab.sql.engine.base import Place
 from byzer_lab.sql.engine.excel import write_excel
-from byzer_lab.sql.engine.loading import FORMATS
 from byzer_lab.sql.engine.options import Options
 from byzer_lab.sql.engine.paths import files, local
+from byzer_lab.sql.engine.reading import FORMATS
 
-Mode = Literal["overwrite", "append", "errorIfExists", "ignore"]
-MODES: tuple[Mode, ...] = ("overwrite", "append", "errorIfExists", "ignore")
+if TYPE_CHECKING:
+    from byzer_lab.sql.engine.duck import DuckEngine
+
+MODES = ("overwrite", "append", "errorIfExists", "ignore")
 
 _ENDINGS = {
     "csv": ("csv", "tsv"),
@@ -33,64 +36,58 @@ _ENDINGS = {
 }
 
 
-def save(
-    engine: Engine,
-    query: str,
-    kind: str,
-    path: str,
-    given: Mapping[str, str],
-    mode: str = "errorIfExists",
-    partition_by: Sequence[str] = (),
-) -> bool:
-    """Write the rows of a query.
-
-    Args:
-        engine: Has the rows.
-        query: The query.
-        kind: The format.
-        path: Where to.
-        given: Options: ``fileNum`` (parts of a folder), and those of the format.
-        mode: What to do where something is already.
-        partition_by: Columns whose values become folders.
-
-    Returns:
-        Whether anything was written: mode ``ignore`` leaves what is there.
+def checked(place: Place) -> Place:
+    """A place whose mode is one of :data:`MODES` and whose format is known.
 
     Raises:
-        InvalidRequestError: Something is there already, or format, mode or an option is not known.
+        InvalidRequestError: It is not.
     """
-    kind, mode = kind.lower(), _mode(mode)
+    mode = next((one for one in MODES if one.lower() == place.mode.lower()), None)
+    if mode is None:
+        raise InvalidRequestError(
+            f"There is no mode {place.mode!r} of save; there is: {', '.join(MODES)}."
+        )
+    kind = place.kind.lower()
     if kind not in _ENDINGS:
         close = get_close_matches(kind, _ENDINGS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(_ENDINGS)}."
         raise InvalidRequestError(f"There is no format {kind!r} to save; {hint}")
-    options = Options(f"save {kind}", given)
-    parts = options.number("fileNum", default=1, least=1) or 1
-    target = local(path)
-    if target.exists() and mode == "ignore":
+    return replace(place, kind=kind, mode=mode)
+
+
+def is_file(place: Place) -> bool:
+    """Whether a place is a file, not a folder of parts."""
+    ending = place.path.strip().rpartition("/")[2].rpartition(".")[2].lower()
+    return ending in _ENDINGS[place.kind] or place.kind == "excel"
+
+
+def put(place: Place, make: Callable[[Path, bool], None]) -> bool:
+    """Make files of this machine: beside their place, and then, when they are whole, there.
+
+    Args:
+        place: Where to; see :func:`checked`.
+        make: Makes the file or the folder at a path; told whether it is to have the rows that are
+            there already as well.
+
+    Returns:
+        Whether anything was made: mode ``ignore`` leaves what is there.
+
+    Raises:
+        InvalidRequestError: Something is there already.
+    """
+    target = local(place.path)
+    if target.exists() and place.mode == "ignore":
         return False
-    if target.exists() and mode == "errorIfExists":
+    if target.exists() and place.mode == "errorIfExists":
         raise InvalidRequestError(
             f"{target} is there already; write 'save overwrite' to replace it, or 'save append'."
         )
-    single = target.suffix.lstrip(".").lower() in _ENDINGS[kind] or kind == "excel"
+    append = place.mode == "append" and target.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
     made = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        if single:
-            if partition_by:
-                raise InvalidRequestError(
-                    f"partitionBy makes folders, and {target.name} is a file; save to a path "
-                    f"without .{_ENDINGS[kind][0]}."
-                )
-            if mode == "append" and target.exists():
-                query = _with_present(engine, query, kind, target)
-            _write(engine, query, kind, made, options)
-        else:
-            made.mkdir()
-            _write_folder(engine, query, kind, made, options, parts, partition_by)
-        options.end()
-        _move(made, target, append=mode == "append" and not single)
+        make(made, append and is_file(place))
+        _move(made, target, append=append and not is_file(place))
     finally:
         if made.is_dir():
             shutil.rmtree(made, ignore_errors=True)
@@ -99,15 +96,45 @@ def save(
     return True
 
 
-def _mode(mode: str) -> Mode:
-    for known in MODES:
-        if known.lower() == mode.lower():
-            return known
-    raise InvalidRequestError(f"There is no mode {mode!r} of save; there is: {', '.join(MODES)}.")
+def save(engine: DuckEngine, query: str, place: Place) -> bool:
+    """Write the rows of a query of DuckDB to files of this machine.
+
+    Args:
+        engine: DuckDB.
+        query: The query.
+        place: Where to; ``fileNum`` of its options is the number of parts of a folder.
+
+    Returns:
+        Whether anything was written: mode ``ignore`` leaves what is there.
+
+    Raises:
+        InvalidRequestError: Something is there already, or format, mode or an option is not known.
+    """
+    place = checked(place)
+    options = Options(f"save {place.kind}", place.options)
+    parts = options.number("fileNum", default=1, least=1) or 1
+
+    def make(made: Path, with_present: bool) -> None:
+        if not is_file(place):
+            made.mkdir()
+            _write_folder(engine, query, place.kind, made, options, parts, place.partition_by)
+        elif place.partition_by:
+            raise InvalidRequestError(
+                f"partitionBy makes folders, and {place.path} is a file; save to a path without "
+                f".{_ENDINGS[place.kind][0]}."
+            )
+        else:
+            rows = query
+            if with_present:
+                rows = _with_present(engine, query, place.kind, local(place.path))
+            _write(engine, rows, place.kind, made, options)
+        options.end()
+
+    return put(place, make)
 
 
 def _write_folder(
-    engine: Engine,
+    engine: DuckEngine,
     query: str,
     kind: str,
     folder: Path,
@@ -135,7 +162,7 @@ def _write_folder(
         _write(engine, some, kind, folder / f"part-{part:05}-{name}.{ending}", options)
 
 
-def _write(engine: Engine, query: str, kind: str, path: Path, options: Options) -> None:
+def _write(engine: DuckEngine, query: str, kind: str, path: Path, options: Options) -> None:
     if kind == "excel":
         header = options.truth("header", default=True)
         sheet = options.text("sheetName", default="Sheet1")
@@ -145,7 +172,9 @@ def _write(engine: Engine, query: str, kind: str, path: Path, options: Options) 
     _copy(engine, query, kind, path, options, "")
 
 
-def _copy(engine: Engine, query: str, kind: str, path: Path, options: Options, more: str) -> None:
+def _copy(
+    engine: DuckEngine, query: str, kind: str, path: Path, options: Options, more: str
+) -> None:
     settings = "format parquet"
     if kind in ("json", "jsonl"):
         settings = "format json"
@@ -162,7 +191,7 @@ def _copy(engine: Engine, query: str, kind: str, path: Path, options: Options, m
     engine.execute(f"copy ({query}) to '{target}' ({settings}{more})")
 
 
-def _with_present(engine: Engine, query: str, kind: str, target: Path) -> str:
+def _with_present(engine: DuckEngine, query: str, kind: str, target: Path) -> str:
     if kind == "excel":
         raise InvalidRequestError("A workbook can't be appended to; write 'save overwrite'.")
     given = {"header": "true", "inferSchema": "true"} if kind == "csv" else {}

@@ -5,6 +5,8 @@
 ``calls.py``         which functions of a query are calls, and what they ask
 ``guards.py``        under which condition a call's value matters
 ``parts.py``         the columns of kept rows
+``splicing.py``      answers in the places of calls
+``refusing.py``      places in which nothing can be called
 ``trees.py``         small things about the trees of queries
 ``pushing.py``       conditions of a query that hold for a table inside of it
 ``splitting.py``     the parts of an expression that the rows give
@@ -15,6 +17,7 @@
 ``kinds.py``         chat, JSON, vectors, scores, filters, labels
 ``schemas.py``       schemas of typed answers
 ``ask.py``           the deployments of the cluster
-``macros.py``        ``llm_param`` and its kin, which the engine evaluates itself
+``macros.py``        ``llm_param`` and its kin, which DuckDB evaluates itself
+``spark_macros.py``  the same for Spark
 ===================  ==============================================================================
 """

@@ -125,7 +125,7 @@ class Answerer:
             return self._python(stage, keys)
         model = self._models.find(call.model)
         kind = kind_of(call, model)
-        reads = [kind.read(msgspec.json.decode(key)) for key in keys]
+        reads = [kind.read(_argument(stage, key)) for key in keys]
         asked = [[(q.key(model.revision), q) for q in read.questions] for read in reads]
         questions = dict(itertools.chain.from_iterable(asked))
         answers = self._ask(model, call.label, questions, kind)
@@ -138,7 +138,7 @@ class Answerer:
             ]
         returns = pa.list_(pa.string()) if stage.listed else kind.arrow
         values = pa.array([value for value, _ in rows], returns)
-        return self._table(keys, values, [error for _, error in rows], kind.cast)
+        return self._table(keys, values, [error for _, error in rows], kind.schema)
 
     def _ask(
         self, model: Model, label: str, keyed: dict[bytes, Question], kind: CallKind
@@ -234,22 +234,36 @@ class Answerer:
                 raise InvalidRequestError(
                     f"{function.name}({key[1:-1][:200]}) failed: {type(error).__name__}: {error}"
                 ) from error
-        return self._table(keys, pa.array(values, function.returns), [None] * len(keys), "")
+        return self._table(keys, pa.array(values, function.returns), [None] * len(keys))
 
-    def _table(self, keys: list[str], values: pa.Array, errors: list[Any], cast: str) -> str:
+    def _table(
+        self,
+        keys: list[str],
+        values: pa.Array,
+        errors: list[Any],
+        schema: dict[str, Any] | None = None,
+    ) -> str:
         raw = pa.table(
             {"request": pa.array(keys, pa.string()), "value": values,
              "error": pa.array(errors, pa.string())}
         )  # fmt: skip
         source, name = self._name("given"), self._name("answers")
+        words = self._engine.words
+        answer = "value" if schema is None else words.struct("value", schema)
         self._engine.register(source, raw)
         try:
             self._engine.create(
-                name, f'select request, {cast or "value"} as answer, error from "{source}"'
+                name, f"select request, {answer} as answer, error from {words.quoted(source)}"
             )
         finally:
             self._engine.drop(source)
         return name
+
+
+def _argument(stage: Stage, key: str) -> Any:
+    """What a question is made of: the only argument, or the list of all."""
+    arguments = msgspec.json.decode(key)
+    return arguments[0] if len(stage.call.arguments) == 1 else arguments
 
 
 def _checked(ask: Ask, kind: CallKind) -> Ask:

@@ -121,18 +121,19 @@ class Functions:
             return True
         return isinstance(node, exp.Anonymous) and node.name.lower() in self._aggregates
 
-    def gather(self, root: exp.Expr) -> None:
-        """Give each ``llm_agg`` the list of its texts instead of one text."""
+    def gather(self, root: exp.Expr, texts: Callable[[exp.Expr], exp.Expr]) -> None:
+        """Give each ``llm_agg`` the list of its texts instead of one text.
+
+        Args:
+            root: Where they stand.
+            texts: Gathers a text, in one order, so that the same texts are the same question.
+        """
         for node in list(root.find_all(exp.Anonymous)):
             if node.name.lower() != "llm_agg" or node.meta.get("gathered"):
                 continue
             _check(node, *TYPED["llm_agg"][1:])
             model, instruction, text = node.expressions
-            # In one order, so that the same texts are the same question.
-            texts = exp.ArrayAgg(
-                this=exp.Order(this=text.copy(), expressions=[exp.Ordered(this=text.copy())])
-            )
-            node.set("expressions", [model, instruction, texts])
+            node.set("expressions", [model, instruction, texts(text)])
             node.meta["gathered"] = True
 
 

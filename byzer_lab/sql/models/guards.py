@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.models.calls import Functions
 
 
@@ -14,19 +13,11 @@ def guard_of(node: exp.Expr, functions: Functions) -> exp.Expr | None:
     """The condition under which a part of an expression is looked at; ``None``: always.
 
     Parts that hold calls themselves say nothing yet.
-
-    Raises:
-        InvalidRequestError: It stands inside a lambda, whose values no query can ask for.
     """
     found: list[exp.Expr] = []
     child = node
     parent = node.parent
     while parent is not None and not isinstance(parent, exp.Query):
-        if isinstance(parent, exp.Lambda):
-            raise InvalidRequestError(
-                f"{node.name} is called inside a lambda; explode the array, call it on each row, "
-                "and gather the answers again with collect_list."
-            )
         found += [one for one in _conditions(parent, child) if not functions.has(one)]
         child, parent = parent, parent.parent
     if not found:

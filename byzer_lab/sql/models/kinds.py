@@ -17,7 +17,7 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.models.ask import Model
 from byzer_lab.sql.models.calls import Call
 from byzer_lab.sql.models.questions import Question, Read, read_request, read_requests
-from byzer_lab.sql.models.schemas import fits, read_schema, structure
+from byzer_lab.sql.models.schemas import fits, read_schema
 from byzer_lab.sql.models.store import Answer
 from byzer_lab.types import Message
 
@@ -42,14 +42,14 @@ class CallKind:
         read: The questions of a row's value.
         value: The row's value, given what was read and the answers.
         arrow: Type of the values, where the argument is no array.
-        cast: What turns the column ``value`` into the engine's type; empty: nothing.
+        schema: JSON Schema of the values, where they are JSON texts of structs.
         typed: Not every text is an answer.
     """
 
     read: Callable[[Any], Read]
     value: Callable[[Read, Sequence[Answer]], Value]
     arrow: pa.DataType
-    cast: str = ""
+    schema: dict[str, Any] | None = None
     typed: bool = True
 
 
@@ -73,7 +73,6 @@ def kind_of(call: Call, model: Model) -> CallKind:
     if call.kind == "classify":
         return CallKind(_reader(lambda v: _classify(v, held)), _classified, pa.string())
     schema = read_schema(call.schema)
-    shape = msgspec.json.encode(structure(schema)).decode().replace("'", "''")
 
     def read_answer(text: str) -> str:
         return json.dumps(_object(text, schema), ensure_ascii=False)
@@ -82,7 +81,7 @@ def kind_of(call: Call, model: Model) -> CallKind:
         _reader(lambda v: _json(v, schema, held)),
         _value(read_answer),
         pa.string(),
-        f"from_json(value, '{shape}')",
+        schema,
     )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import sqlglot
 from sqlglot import exp
 
 from byzer_lab.errors import InvalidRequestError
@@ -22,7 +21,8 @@ from byzer_lab.sql.models.calls import ERROR_OF, Call, Functions, conjuncts
 from byzer_lab.sql.models.guards import guard_of
 from byzer_lab.sql.models.parts import Parts
 from byzer_lab.sql.models.pushing import push
-from byzer_lab.sql.models.trees import copy_clause, rename, sql
+from byzer_lab.sql.models.splicing import Splicer
+from byzer_lab.sql.models.trees import copy_clause, rename
 
 KEY = "__key"
 
@@ -33,7 +33,8 @@ class Stage:
 
     Attributes:
         call: What is called.
-        questions: A query with one column :data:`KEY`: the JSON text of each distinct argument.
+        questions: A query with one column :data:`KEY`: the arguments of each distinct question,
+            as the text of a JSON array.
         listed: The argument is an array.
     """
 
@@ -64,6 +65,8 @@ class Lifter:
         name: Callable[[str], str],
     ) -> None:
         self._engine = engine
+        self._words = engine.words
+        self._splicer = Splicer(engine.words)
         self._functions = functions
         self._answering = answering
         self._name = name
@@ -73,7 +76,7 @@ class Lifter:
     def lift(self, query: exp.Query) -> exp.Query:
         """A query without calls that has the same rows. Tables that it needs stand until
         :meth:`close`."""
-        self._functions.gather(query)
+        self._functions.gather(query, self._words.texts)
         return self._query(query)
 
     def close(self) -> None:
@@ -110,16 +113,6 @@ class Lifter:
         clause = query.args.get("with_")
         if clause is None:
             return
-        if clause.args.get("recursive"):
-            if self._functions.has(clause):
-                raise InvalidRequestError(
-                    "A model is called in a recursive WITH, which would never end to ask; make a "
-                    "table of the recursion first, and call the model on that."
-                )
-            raise InvalidRequestError(
-                "A query with a recursive WITH calls a model; make a table of the recursion first, "
-                "and call the model on that."
-            )
         query.set("with_", None)
         for table in clause.expressions:
             body = table.this
@@ -142,13 +135,13 @@ class Lifter:
         if isinstance(reader, exp.Select) and self._functions.has(body):
             push(reader, readers[0].alias_or_name, body, self._functions)
 
-    def _keep(self, query: exp.Query, columns: Sequence[str] = ()) -> str:
+    def _keep(self, query: exp.Query, columns: Sequence[str] = (), *, placed: bool = False) -> str:
         name = self._name("rows")
-        text = sql(query)
+        text = self._words.sql(query)
         if columns:
-            listed = ", ".join(exp.to_identifier(one, quoted=True).sql("duckdb") for one in columns)
+            listed = ", ".join(self._words.quoted(one) for one in columns)
             text = f"select * from ({text}) as kept({listed})"
-        self._engine.create(name, text)
+        self._engine.create(name, text, placed=placed)
         self._kept.append(name)
         return name
 
@@ -157,14 +150,12 @@ class Lifter:
         self._inner_queries(select)
         self._where(select)
         self._grouping(select)
-        for clause in ("having", "qualify"):
-            part = select.args.get(clause)
-            if part is not None:
-                self._answer(part, select, grouped=clause == "having")
+        qualify = select.args.get("qualify")
+        if qualify is not None:
+            self._answer(qualify, select)
         self._inside_aggregates(select)
-        if any(self._functions.has(item) for item in select.expressions) or self._functions.has(
-            select.args.get("order")
-        ):
+        places = [*select.expressions, select.args.get("having"), select.args.get("order")]
+        if any(self._functions.has(place) for place in places):
             return self._frozen(select)
         return select
 
@@ -187,11 +178,6 @@ class Lifter:
             on = join.args.get("on")
             if on is None or not self._functions.has(on):
                 continue
-            if join.side or join.kind not in ("", "INNER", "CROSS"):
-                raise InvalidRequestError(
-                    f"A model is called in the condition of a {join.side or join.kind} JOIN; call "
-                    "it in a table of its own first, and join with that."
-                )
             join.set("on", None)
             join.set("kind", "CROSS")
             select.where(on.copy(), copy=False)
@@ -217,56 +203,63 @@ class Lifter:
         for part in parts:
             if self._functions.has(part):
                 holder = exp.Paren(this=part.copy())
-                self._answer(holder, select, grouped=False)
+                self._answer(holder, select)
                 select.where(holder.this, copy=False)
 
     def _inside_aggregates(self, select: exp.Select) -> None:
         """Calls whose answers are gathered: asked for rows, before they are grouped."""
-        places = [*select.expressions, select.args.get("order")]
+        places = [*select.expressions, select.args.get("having"), select.args.get("order")]
         for place in places:
             for node in list(place.find_all(exp.Func, exp.Window)) if place else []:
                 gathers = isinstance(node, exp.Window) or self._functions.is_aggregate(node)
                 if gathers and self._functions.has(node) and node.parent_select is select:
-                    self._answer(node, select, grouped=False)
+                    self._answer(node, select)
 
-    def _answer(self, root: exp.Expr, select: exp.Select, *, grouped: bool) -> None:
+    def _answer(self, root: exp.Expr, select: exp.Select) -> None:
         """Answer the calls below a node of a select, one stage after another."""
         while (call := next(self._functions.calls(root), None)) is not None:
-            key = _key(call)
-            guard = guard_of(call.node, self._functions)
-            rows = exp.select(exp.alias_(_when(guard, key), KEY))
+            first = call.arguments[0]
+            rows = exp.select("*")
             for clause in ("from_", "joins", "laterals", "where"):
                 copy_clause(select, rows, clause)
-            if grouped:
-                copy_clause(select, rows, "group")
-            self._look_up(call, rows, key)
+            listed = False
+            if call.kind == "chat":
+                [column] = self._engine.columns(
+                    self._words.sql(rows.select(exp.alias_(first.copy(), KEY), append=False))
+                )
+                listed = column.listed
+            key = self._words.json(call.arguments)
+            guard = guard_of(call.node, self._functions)
+            if len(call.arguments) == 1 and call.kind != "python":
+                there = exp.Not(this=exp.Is(this=exp.paren(first), expression=exp.null()))
+                guard = exp.and_(guard, there) if guard is not None else there
+            rows.select(exp.alias_(_when(guard, key), KEY), append=False, copy=False)
+            table = self._answered(call, rows, listed=listed)
+            parent = call.node.parent
+            error = isinstance(parent, exp.Anonymous) and parent.name.lower() == ERROR_OF
+            if error and parent is not None and call.kind != "chat":
+                self._splicer.splice(parent, "error", select, table, key)
+            else:
+                self._splicer.splice(call.node, "answer", select, table, key)
 
-    def _look_up(self, call: Call, rows: exp.Select, key: exp.Expr) -> None:
-        """Answer a call for these rows, and put the look-up in its place."""
-        listed = False
-        if call.kind == "chat":
-            [column] = self._engine.columns(sql(rows))
-            listed = column.type.endswith("]")
+    def _answered(self, call: Call, rows: exp.Select, *, listed: bool) -> str:
+        """The table of the answers for these rows."""
+        numbered = exp.select(exp.column(KEY), exp.alias_(self._words.number(), "__number"))
+        numbered = numbered.from_(rows.subquery("__rows"))
         # In the order of the rows, so that what a budget or an interrupt leaves is the end of them.
         questions = (
-            f"select to_json({KEY})::varchar as {KEY} from (select {KEY}, row_number() over () as "
-            f"place from ({sql(rows)})) where {KEY} is not null group by {KEY} order by min(place)"
+            exp.select(exp.column(KEY))
+            .from_(numbered.subquery("__numbered"))
+            .where(exp.Not(this=exp.Is(this=exp.column(KEY), expression=exp.null())))
+            .group_by(exp.column(KEY))
+            .order_by(exp.Min(this=exp.column("__number")))
         )
-        asked = ((call.kind, call.model, call.node.name, call.schema), questions)
-        table = self._tables.get(asked) or self._answering(Stage(call, questions, listed))
+        text = self._words.sql(questions)
+        asked = ((call.kind, call.model, call.node.name, call.schema), text)
         if asked not in self._tables:
-            self._tables[asked] = table
-            self._kept.append(table)
-        parent = call.node.parent
-        error = isinstance(parent, exp.Anonymous) and parent.name.lower() == ERROR_OF
-        wanted = "error" if error and call.kind != "chat" else "answer"
-        text = (
-            f'(select a.{wanted} from "{table}" as a '
-            f"where a.request = to_json({sql(key)})::varchar)"
-        )
-        look_up = sqlglot.parse_one(text, read="duckdb")
-        place = parent if parent is not None and wanted == "error" else call.node
-        place.replace(look_up)
+            self._tables[asked] = self._answering(Stage(call, text, listed))
+            self._kept.append(self._tables[asked])
+        return self._tables[asked]
 
     def _grouping(self, select: exp.Select) -> None:
         """Answer the calls of GROUP BY, and let the other clauses use the same answers."""
@@ -290,15 +283,16 @@ class Lifter:
             called = meant is not None and self._functions.has(meant)
             keys.append((meant if meant is not None and called else key).copy())
         group.set("expressions", keys)
-        written = [sql(key) if self._functions.has(key) else "" for key in keys]
-        self._answer(group, select, grouped=False)
+        write = self._words.sql
+        written = [write(key) if self._functions.has(key) else "" for key in keys]
+        self._answer(group, select)
         answered = dict(zip(written, group.expressions, strict=True))
         for clause in ("expressions", "having", "order", "qualify"):
             part = select.args.get(clause)
             for root in part if isinstance(part, list) else [part] if part else []:
                 for node in list(root.walk()):
-                    if node.parent and self._functions.has(node) and sql(node) in answered:
-                        node.replace(answered[sql(node)].copy())
+                    if node.parent and self._functions.has(node) and write(node) in answered:
+                        node.replace(answered[write(node)].copy())
 
     def _frozen(self, select: exp.Select) -> exp.Query:
         """Keep the rows with all that the calls of the select list ask, then answer them."""
@@ -306,15 +300,19 @@ class Lifter:
         order = select.args.get("order")
         orders = order.expressions if order else []
         distinct = select.args.get("distinct")
-        called = {item.alias for item in items if item.alias and self._functions.has(item)}
-        outside = bool(distinct) or any(
+        called = {
+            item.alias: item.unalias() for item in items if item.alias and self._functions.has(item)
+        }
+        inner = select.copy()
+        conditions = self._take_having(inner, called)
+        outside = bool(distinct or conditions) or any(
             self._functions.has(one) or any(c.name in called for c in one.find_all(exp.Column))
             for one in orders
         )
-        inner = select.copy()
         inner.set("distinct", None)
-        parts = Parts(self._functions)
+        parts = Parts(self._functions, self._words)
         outer = [parts.item(item) for item in items]
+        conditions = [parts.condition(one) for one in conditions]
         after = [parts.order(one, {item.alias for item in items}) for one in orders]
         if outside:
             for clause in ("order", "limit", "offset"):
@@ -322,9 +320,11 @@ class Lifter:
         else:
             parts.drop_orders()
         inner.set("expressions", parts.columns or [exp.alias_(exp.Literal.number(1), "__one")])
-        kept = exp.to_table(self._keep(inner), alias="kept")
+        kept = exp.to_table(self._keep(inner, placed=not outside), alias="kept")
         kept.this.set("quoted", True)
-        found = [column.name for column in self._engine.columns(f"select * from {sql(kept)}")]
+        whole = exp.select("*").from_(kept.copy())
+        found = [column.name for column in self._engine.columns(self._words.sql(whole))]
+        found = [name for name in found if name != self._words.place]
         result = exp.select(*parts.with_stars(outer, found)).from_(kept)
         if distinct:
             result.set("distinct", distinct.copy())
@@ -334,11 +334,32 @@ class Lifter:
             for clause in ("limit", "offset"):
                 copy_clause(select, result, clause)
         else:
-            result = result.order_by("kept.rowid", copy=False)
+            result = result.order_by(exp.column(self._words.place, table="kept"), copy=False)
+        for condition in conditions:
+            holder = exp.Paren(this=condition)
+            self._answer(holder, result)
+            result.where(holder.this, copy=False)
         for part in [*result.expressions, result.args.get("order")]:
             if part is not None:
-                self._answer(part, result, grouped=False)
+                self._answer(part, result)
         return result
+
+    def _take_having(self, select: exp.Select, called: dict[str, exp.Expr]) -> list[exp.Expr]:
+        """The conditions of HAVING with calls, taken out of a select; names of answers are spelt
+        out in them."""
+        having = select.args.get("having")
+        if having is None:
+            return []
+        taken: list[exp.Expr] = []
+        left: list[exp.Expr] = []
+        for part in conjuncts(having.this):
+            holder = exp.Paren(this=part.copy())
+            for column in list(holder.find_all(exp.Column)):
+                if not column.table and column.name in called:
+                    column.replace(exp.Paren(this=called[column.name].copy()))
+            (taken if self._functions.has(holder) else left).append(holder.this)
+        select.set("having", exp.Having(this=exp.and_(*left)) if left else None)
+        return taken
 
     def _spelt_out(self, select: exp.Select) -> list[exp.Expr]:
         """The select list; answers that a later item uses by their name are spelt out there."""
@@ -349,7 +370,9 @@ class Lifter:
             source = exp.select("*")
             for clause in ("from_", "joins", "laterals"):
                 copy_clause(select, source, clause)
-            known = {column.name.lower() for column in self._engine.columns(sql(source))}
+            known = {
+                column.name.lower() for column in self._engine.columns(self._words.sql(source))
+            }
         named: dict[str, exp.Expr] = {}
         items = []
         for item in select.expressions:
@@ -362,15 +385,6 @@ class Lifter:
                 named[item.alias.lower()] = copy.unalias()
             items.append(copy)
         return items
-
-
-def _key(call: Call) -> exp.Expr:
-    """What tells the questions of a call apart; NULL where an argument is."""
-    first, *more = (argument.copy() for argument in call.arguments)
-    if not more and call.kind != "python":
-        return first
-    parts = [first, *more]
-    return exp.Anonymous(this="json_array", expressions=[part.copy() for part in parts])
 
 
 def _when(guard: exp.Expr | None, key: exp.Expr) -> exp.Expr:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from sqlglot import exp
 
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.sql.engine.words import Words
 from byzer_lab.sql.models.calls import Functions
 from byzer_lab.sql.models.splitting import split
-from byzer_lab.sql.models.trees import sql
+from byzer_lab.sql.models.trees import is_volatile
 
 
 class Parts:
     """The columns of kept rows.
 
+    Args:
+        functions: Finds calls.
+        words: How queries are written.
+
     Attributes:
         columns: What is selected for them.
     """
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: Functions, words: Words) -> None:
         self._functions = functions
+        self._words = words
         self.columns: list[exp.Expr] = []
         self._names: dict[str, str] = {}
         self._of_items = 0
@@ -29,7 +35,7 @@ class Parts:
             self.columns.append(item.copy())
             self._of_items = len(self.columns)
             return exp.Star()
-        name = item.alias or (item.name if isinstance(item, exp.Column) else sql(item))
+        name = item.alias or (item.name if isinstance(item, exp.Column) else self._words.sql(item))
         alias = exp.to_identifier(name, quoted=True)
         value = item.unalias()
         if self._functions.has(value):
@@ -38,6 +44,12 @@ class Parts:
             made = self._column(value.copy())
         self._of_items = len(self.columns)
         return exp.alias_(made, alias)
+
+    def condition(self, condition: exp.Expr) -> exp.Expr:
+        """A condition of HAVING over the kept rows."""
+        made = split(condition, self._functions, self._column)
+        self._of_items = len(self.columns)
+        return made
 
     def order(self, ordered: exp.Expr, aliases: set[str]) -> exp.Expr:
         """A part of ORDER BY over the kept rows."""
@@ -70,10 +82,10 @@ class Parts:
         return [one for item in items for one in (columns if item.is_star else [item])]
 
     def _column(self, part: exp.Expr) -> exp.Column:
-        written = sql(part)
+        written = self._words.sql(part)
         name = self._names.get(written, f"__part{len(self.columns)}")
         if written not in self._names:
             self.columns.append(exp.alias_(part, name))
-            if not part.find(exp.Rand, exp.Randn, exp.Uuid, exp.Anonymous):
+            if not any(map(is_volatile, part.walk())):
                 self._names[written] = name
         return exp.column(name)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from byzer_lab.sql.models.calls import Functions, conjuncts
+from byzer_lab.sql.models.trees import is_volatile
 
 
 def push(outer: exp.Select, source: str, inner: exp.Expr, functions: Functions) -> None:
@@ -59,7 +60,7 @@ def _items(inner: exp.Select, functions: Functions) -> dict[str, exp.Expr | None
             items["*"] = item
             continue
         value = item.unalias()
-        fixed = not functions.has(value) and not value.find(exp.Rand, exp.Randn, exp.Uuid)
+        fixed = not functions.has(value) and not any(map(is_volatile, value.walk()))
         items[item.alias_or_name.lower()] = value if fixed else None
     return items
 
@@ -68,7 +69,7 @@ def _inside(
     condition: exp.Expr, source: str, items: dict[str, exp.Expr | None], alone: bool
 ) -> exp.Expr | None:
     """A condition in the words of the inner query; ``None`` where it can't be said there."""
-    if condition.find(exp.Query, exp.Rand, exp.Randn, exp.Uuid):
+    if condition.find(exp.Query) or any(map(is_volatile, condition.walk())):
         return None
     holder = exp.paren(condition.copy(), copy=False)
     for column in list(holder.find_all(exp.Column)):

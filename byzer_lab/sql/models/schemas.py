@@ -11,12 +11,6 @@ from sqlglot.errors import SqlglotError
 
 from byzer_lab.errors import InvalidRequestError
 
-_JSON_TYPES = {
-    "string": "VARCHAR",
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "boolean": "BOOLEAN",
-}
 _TEXTS = {"VARCHAR", "TEXT", "CHAR", "NVARCHAR", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPNTZ"}
 _WHOLE = {"INT", "BIGINT", "SMALLINT", "TINYINT", "UINT", "UBIGINT"}
 _NUMBERS = {"DOUBLE", "FLOAT", "DECIMAL"}
@@ -80,20 +74,6 @@ def _of_type(kind: exp.DataType) -> dict[str, Any]:
         f"A schema can't have the type {name}; use STRING, INT, BIGINT, DOUBLE, BOOLEAN, "
         "ARRAY<...> or STRUCT<...>."
     )
-
-
-def structure(schema: dict[str, Any]) -> Any:
-    """The shape of a schema as DuckDB's ``from_json`` reads it."""
-    kind = schema.get("type")
-    if isinstance(kind, list):  # such as ["string", "null"]
-        kind = next((one for one in kind if one != "null"), None)
-    if kind == "object" and schema.get("properties"):
-        return {name: structure(part) for name, part in schema["properties"].items()}
-    if kind == "array":
-        return [structure(schema.get("items") or {})]
-    if kind is None and "enum" in schema and all(isinstance(v, str) for v in schema["enum"]):
-        kind = "string"
-    return _JSON_TYPES.get(str(kind), "JSON")
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:

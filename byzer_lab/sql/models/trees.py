@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+VOLATILE = (exp.Rand, exp.Randn, exp.Uuid, exp.CurrentTimestamp, exp.CurrentDate)
+_VOLATILE_NAMES = frozenset(
+    {
+        *("random", "rand", "randn", "randstr", "uniform", "uuid", "gen_random_uuid"),
+        *("shuffle", "spark_shuffle", "monotonically_increasing_id"),
+        *("now", "current_timestamp", "localtimestamp", "current_date", "curdate"),
+    }
+)
+_CLOCKS = frozenset({"unix_timestamp", "spark_unix_timestamp", "to_unix_timestamp"})
+"""They tell the time where they are given nothing to tell the time of."""
 
-def sql(query: exp.Expr) -> str:
-    """A query as DuckDB reads it."""
-    return query.sql("duckdb", normalize_functions=False, comments=False)
+
+def is_volatile(node: exp.Expr) -> bool:
+    """Whether a function gives another value each time it is evaluated."""
+    if isinstance(node, VOLATILE):
+        return True
+    if not isinstance(node, exp.Anonymous):
+        return False
+    name = node.name.lower()
+    return name in _VOLATILE_NAMES or (name in _CLOCKS and not node.expressions)
 
 
 def copy_clause(source: exp.Expr, target: exp.Expr, clause: str) -> None:
