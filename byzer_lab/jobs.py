@@ -5,6 +5,8 @@ These are JSON shapes of the control API (docs/http-api.md), beside those of ``r
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -20,6 +22,10 @@ JobState = Literal[
 
 ENDED: frozenset[JobState] = frozenset({"completed", "stopped", "failed", "cancelled"})
 """States that a job leaves only by being resumed."""
+
+
+PATH_PREFIX = "/tmp/byzerllm"
+"""Where jobs have their folders, as of Byzer-LLM."""
 
 
 class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -45,8 +51,9 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
         resources: Other Ray resources that each reserves.
         parameters: The kind's own parameters (docs/training.md), by name.
         owner: Who asked.
-        max_attempts: So often in a row its process may be lost without getting further than
-            before; each time it goes on from its newest checkpoint.
+        max_attempts: So many attempts in a row may be lost that get no further than those before;
+            each one goes on from the newest checkpoint.
+        notes: Sentences that stand among its warnings from the beginning.
     """
 
     name: str
@@ -54,7 +61,7 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
     model_path: str
     model_type: str = "sft/auto"
     folder: str = ""
-    path_prefix: str = "/tmp/byzerllm"
+    path_prefix: str = PATH_PREFIX
     data_path: str = ""
     workers: int = 1
     cpus_per_worker: float = 0.0
@@ -63,6 +70,7 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
     parameters: dict[str, Any] = {}
     owner: str = ""
     max_attempts: int = 5
+    notes: list[str] = []
 
     def check(self) -> None:
         """Raise :class:`InvalidRequestError` where a value is out of its bounds."""
@@ -80,6 +88,13 @@ class JobSpec(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw
             [("workers", self.workers, 1, 1000), ("max_attempts", self.max_attempts, 1, 1000)]
         )
         check_reservation(self.cpus_per_worker, self.gpus_per_worker, self.resources)
+
+
+def default_name(kind: str, owner: str) -> str:
+    """Of a job without a name, as Byzer-LLM names its own: ``sft-william-20230809-13-04-48``."""
+    when = time.strftime("%Y%m%d-%H-%M-%S")
+    parts = (kind if kind in KINDS else "job", re.sub(r"[^A-Za-z0-9._-]", "", owner)[:24], when)
+    return "-".join(part for part in parts if part)
 
 
 class JobPoint(msgspec.Struct, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ from byzer_lab.secrets import conceal
 T = TypeVar("T")
 WAIT_S = 20.0
 """How long the gateway may hold an answer back until something changed."""
-_PATHS = ("model_path", "data_path", "folder", "path_prefix")
+_READ = ("model_path", "data_path")
+_MADE = ("folder", "path_prefix")
 
 
 class PointsPage(msgspec.Struct):
@@ -52,7 +54,8 @@ class JobGateway:
             ConflictError: The name or the folder is taken.
         """
         parameters, written = conceal(spec.parameters)
-        paths = {name: absolute_path(getattr(spec, name)) for name in _PATHS}
+        paths = {name: absolute_path(getattr(spec, name)) for name in _READ}
+        paths |= {name: path_to_be(path) for name in _MADE if (path := getattr(spec, name))}
         spec = msgspec.structs.replace(spec, parameters=parameters, **paths)
         body = {"spec": spec, "secrets": {**secrets, **written}, "replace": replace}
         return self._call("POST", "/api/jobs", JobRecord, json=body)
@@ -112,6 +115,11 @@ class JobGateway:
 
     def _call(self, method: str, path: str, kind: type[T], json: Any = None, **rest: Any) -> T:
         raise NotImplementedError
+
+
+def path_to_be(path: str) -> str:
+    """A path of something that need not be there yet, as other processes understand it."""
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def _word(value: bool) -> str:

@@ -63,7 +63,9 @@ class Jobs:
         self._launcher.check_fit(spec)
         await asyncio.to_thread(check, spec, values)  # it may read a model's folder
         self._refuse_taken_name(spec.name, request.replace)  # somebody may have been faster
-        record = JobRecord(id=secrets.token_hex(8), spec=spec, created_at=time.time())
+        record = JobRecord(
+            id=secrets.token_hex(8), spec=spec, warnings=spec.notes, created_at=time.time()
+        )
         make_folder(record)
         if earlier := self._journal.jobs.get(spec.name):
             self._journal.remove_job(earlier)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 
 import msgspec
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.jobs import KINDS, JobSpec
+from byzer_lab.jobs import JobSpec, default_name
 from byzer_lab.secrets import Redactor, resolve
 from byzer_lab.training.checks import check_job
 
@@ -24,7 +23,7 @@ class JobBody(msgspec.Struct, forbid_unknown_fields=True):
 
 def completed(spec: JobSpec) -> JobSpec:
     """A checked spec with name and folder filled in."""
-    name = spec.name or default_name(spec)
+    name = spec.name or default_name(spec.kind, spec.owner)
     folder = spec.folder or os.path.join(spec.path_prefix, f"{name}-{uuid.uuid4()}")
     spec = msgspec.structs.replace(spec, name=name, folder=folder)
     spec.check()
@@ -34,13 +33,6 @@ def completed(spec: JobSpec) -> JobSpec:
             "than here."
         )
     return spec
-
-
-def default_name(spec: JobSpec) -> str:
-    """Of a job without a name, as Byzer-LLM names its own: ``sft-william-20230809-13-04-48``."""
-    kind = spec.kind if spec.kind in KINDS else "job"
-    when = time.strftime("%Y%m%d-%H-%M-%S")
-    return "-".join(part for part in (kind, spec.owner, when) if part)
 
 
 def check(spec: JobSpec, secrets: dict[str, str]) -> None:
