@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.training.data.formats import convert, detect
+from byzer_lab.training.data.formats import convert, detect, fits
 from byzer_lab.training.data.reading import files_of, read_file
 from byzer_lab.training.data.rows import BadRow, Example, Findings, Problem, Row
 
@@ -46,7 +46,8 @@ def check_rows(
             try:
                 if format is None and row.broken is None:
                     raise BadRow("", "unknown_format", f"its format is unknown: {columns}.")
-                example = _fitting(convert(row, format or "text"), preferences, row)
+                own = format if format is None or fits(row, format) else detect([row])[0]
+                example = _fitting(convert(row, own or format or "text"), preferences, row)
             except BadRow as bad:
                 findings.problems.append(bad.of(row))
                 continue

@@ -15,7 +15,7 @@ Other columns are left alone. A missing column and an empty one (``null``) are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -56,10 +56,15 @@ def detect(rows: Iterable[Row]) -> tuple[str | None, str]:
         if row.broken is None and isinstance(row.value, dict):
             columns |= dict.fromkeys(name for name, value in row.value.items() if value is not None)
     there = f"its columns are {', '.join(columns)}" if columns else "it has no columns"
-    for name, needed in _NEEDED.items():
-        if all(any(column in columns for column in either) for either in needed):
+    for name in _NEEDED:
+        if _has(columns, name):
             return name, there
     return None, f"{there}; {_nearest(list(columns))}"
+
+
+def fits(row: Row, format: str) -> bool:
+    """Whether a row has the columns of a format; files may hold several."""
+    return not isinstance(row.value, dict) or _has(row.value, format)
 
 
 def convert(row: Row, format: str) -> Example:
@@ -78,6 +83,10 @@ def convert(row: Row, format: str) -> Example:
         raise BadRow("", "wrong_type", f"it is {kind_of(row.value)}, not an object with columns.")
     value = {name: part for name, part in row.value.items() if part is not None}
     return _CONVERTERS[format](row.number, value)
+
+
+def _has(columns: Container[str], format: str) -> bool:
+    return all(any(column in columns for column in either) for either in _NEEDED[format])
 
 
 def _moss(number: int, value: dict[str, Any]) -> Example:

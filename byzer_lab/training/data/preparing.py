@@ -22,7 +22,7 @@ from byzer_lab.training.data.rows import Example, Findings
 FOLDER = "finetune_data"
 """Of a job's folder."""
 HELD_OUT = "held_out.jsonl"
-"""In it: the rows that aren't trained on, as :meth:`Example.to_json` writes them."""
+"""In it: the rows that aren't trained on, as :meth:`Example.to_row` writes them."""
 _GOOD = "examples.jsonl"
 _DONE = "prepared.json"
 _BATCH = 512
@@ -188,7 +188,7 @@ def _encode_all(
         return train, None
     held_out = _write(place / "held_out.arrow", examples.held_out(), wanted, tokenizer, findings)
     with (place / HELD_OUT).open("w", encoding="utf-8") as file:
-        file.writelines(example.to_json() + "\n" for example in examples.held_out())
+        file.writelines(example.to_row() + "\n" for example in examples.held_out())
     return train, held_out if held_out.rows else None
 
 

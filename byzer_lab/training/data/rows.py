@@ -110,6 +110,21 @@ class Example:
         found = {name: value for name, value in vars(self).items() if value not in (None, "")}
         return json.dumps(found, ensure_ascii=False)
 
+    def to_row(self) -> str:
+        """One line that is a row again, of a format that can be read."""
+        value: dict[str, Any] = {"messages": self.messages, "tools": self.tools}
+        if self.chosen is not None:
+            value = {"chosen": self.chosen, "rejected": self.rejected, "tools": self.tools}
+            value["prompt"] = self.prompt or self.messages
+        elif self.prompt:
+            value = {"prompt": self.prompt, "completion": self.text}
+        elif self.messages is None:
+            value = {"text": self.text}
+        if self.prompt and self.messages:
+            value["system"] = self.messages[0]["content"]
+        found = {name: part for name, part in value.items() if part is not None}
+        return json.dumps(found, ensure_ascii=False)
+
     @classmethod
     def from_json(cls, line: str) -> Example:
         """What :meth:`to_json` wrote."""

@@ -61,7 +61,14 @@ class Plan:
 
 
 def plan_run(
-    spec: JobSpec, parameters: Training, told: Told, base: Base, rows: int, *, held_out: bool
+    spec: JobSpec,
+    parameters: Training,
+    told: Told,
+    base: Base,
+    rows: int,
+    *,
+    held_out: bool,
+    pace: float = 1.0,
 ) -> Plan:
     """Fill in what the user leaves open, by the number of rows and the model's size.
 
@@ -72,6 +79,7 @@ def plan_run(
         base: The model.
         rows: How many examples there are to train on.
         held_out: There are rows to evaluate on.
+        pace: Share of the usual learning rate that is the default.
     """
     batch, accumulation = _batch(parameters, base, math.ceil(rows / spec.workers))
     per_epoch = max(1, math.ceil(math.ceil(rows / (batch * spec.workers)) / accumulation))
@@ -96,7 +104,7 @@ def plan_run(
         "gradient_accumulation_steps": accumulation,
         "num_train_epochs": epochs,
         "max_steps": parameters.max_steps or -1,
-        "learning_rate": parameters.learning_rate or _learning_rate(base),
+        "learning_rate": parameters.learning_rate or pace * _learning_rate(base),
         "warmup_steps": _warmup(parameters, plan),
         "logging_steps": log_every,
         "save_steps": save_every,

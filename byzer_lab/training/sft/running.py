@@ -24,7 +24,7 @@ from byzer_lab.training.parameters.target import FINAL, made_by
 from byzer_lab.training.parameters.trainer import Training
 from byzer_lab.training.reporting import Reporter, print_metrics
 from byzer_lab.training.saving import explained
-from byzer_lab.training.sft.arguments import LOGS, MODELS
+from byzer_lab.training.sft.arguments import LOGS, MODELS, Plan
 from byzer_lab.training.sft.checkpoints import newest, remove_broken
 from byzer_lab.training.sft.final import save_final
 from byzer_lab.training.sft.loading import Base, read_base
@@ -75,6 +75,17 @@ def quieten() -> None:
 def read_config(config: dict[str, Any]) -> tuple[JobSpec, Prepared]:
     """What a loop is told."""
     return msgspec.convert(config["spec"], JobSpec), Prepared(**config["prepared"])
+
+
+def tell_plan(trainer: Any, spec: JobSpec, plan: Plan, channel: Channel, kind: str) -> None:
+    """Print what the trainer was told, and warn of what was changed."""
+    if not trainer.is_world_process_zero():
+        return
+    shown = {name: value for name, value in plan.arguments.items() if value is not None}
+    print(f"[{spec.name}] {kind} Config: {shown}")
+    for sentence in plan.warnings:
+        print(f"[{spec.name}] {sentence}")
+    channel.report(JobReport(warnings=plan.warnings))
 
 
 def train(

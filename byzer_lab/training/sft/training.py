@@ -8,12 +8,12 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig
 
-from byzer_lab.jobs import JobEnd, JobReport, JobSpec
+from byzer_lab.jobs import JobEnd, JobSpec
 from byzer_lab.training.channel import Channel
 from byzer_lab.training.parameters.sft import Parameters, read
 from byzer_lab.training.sft.arguments import build, plan_run
 from byzer_lab.training.sft.loading import adapter_of, load_weights, read_base
-from byzer_lab.training.sft.running import quieten, read_config, run_job, train
+from byzer_lab.training.sft.running import quieten, read_config, run_job, tell_plan, train
 from byzer_lab.training.sft.trainer import Trainer
 
 
@@ -61,12 +61,7 @@ def loop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
         processing_class=base.tokenizer,
         peft_config=adapter_of(parameters, base.method),
     )
-    if trainer.is_world_process_zero():
-        shown = {name: value for name, value in plan.arguments.items() if value is not None}
-        print(f"[{spec.name}] SFT Config: {shown}")
-        for sentence in plan.warnings:
-            print(f"[{spec.name}] {sentence}")
-        channel.report(JobReport(warnings=plan.warnings))
+    tell_plan(trainer, spec, plan, channel, "SFT")
     return train(trainer, spec, parameters, prepared, base, quantization, channel)
 
 

@@ -1,0 +1,1 @@
+"""Tuning on which of two answers is better (DPO). ``training`` has ``run``."""
