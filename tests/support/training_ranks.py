@@ -6,9 +6,11 @@ has written there.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -20,11 +22,16 @@ from typing import Any
 
 import msgspec
 
+from byzer_lab.cluster.bootstrap import connect, ray_environment
+from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.errors import ByzerLabError, EngineError, describe, from_wire
-from byzer_lab.jobs import JobReport, JobSpec
+from byzer_lab.jobs import JobEnd, JobReport, JobSpec
 from byzer_lab.training.channel import Channel
 from byzer_lab.training.distributed import Loop
+from tests.support.notes import Notes
 
+FILES_LIMIT = "TEST_LARGEST_FILE"
+"""Environment variable: bytes that a rank's files may have, for a disk that is full."""
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -130,11 +137,46 @@ def _watch(
         time.sleep(0.05)
 
 
+def run_on_ray(cluster: Runtime, spec: JobSpec, notes: Notes) -> JobEnd:
+    """Run a job over Ray's workers, from a process that is one of Ray's as a job's is."""
+    told = base64.b64encode(msgspec.json.encode(spec)).decode()
+    command = [sys.executable, "-m", __name__, "ray", cluster.ray_address, told]
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **ray_environment()},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-12000:].decode()
+    *_, reports, end = done.stdout.splitlines()
+    for report in msgspec.json.decode(reports, type=list[JobReport]):
+        notes.report(report)
+    return msgspec.json.decode(end, type=JobEnd)
+
+
+def _drive(address: str, told: str) -> None:
+    from byzer_lab.training.running import run_job
+
+    ray = connect(address)
+    notes = Notes()
+    end = run_job(msgspec.json.decode(base64.b64decode(told), type=JobSpec), notes)
+    ray.shutdown()
+    print(msgspec.json.encode(notes.reports).decode())
+    print(msgspec.json.encode(end).decode())
+
+
 def main() -> None:
     """One rank."""
+    if sys.argv[1] == "ray":
+        _drive(*sys.argv[2:])
+        return
     import torch.distributed as dist
 
     folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
+    if FILES_LIMIT in os.environ:
+        limit = int(os.environ[FILES_LIMIT])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     told = json.loads((folder / "told.json").read_text())
     module, _, name = told["loop"].partition(":")
     loop = getattr(import_module(module), name)

@@ -8,6 +8,7 @@ from typing import Any
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.jobs import JobSpec
 from byzer_lab.schema import parameter, read_parameters
+from byzer_lab.training.data.reading import files_of
 from byzer_lab.training.parameters.typed import plain_names
 from byzer_lab.training.pretrain.settings import check_settings, read_settings
 
@@ -104,11 +105,13 @@ def check(spec: JobSpec) -> None:
     """Check a job before it starts.
 
     Raises:
-        InvalidRequestError: A parameter is wrong, or DeepSpeed's configuration is.
+        InvalidRequestError: A parameter or DeepSpeed's configuration is wrong, or there are no
+            rows.
     """
     parameters = read(spec)
     if not spec.data_path:
         raise InvalidRequestError(
             "data_path is missing: name a file or a folder of texts to train on."
         )
+    files_of(spec.data_path)
     check_settings(parameters.settings, spec.workers, spec.gpus_per_worker)

@@ -208,9 +208,9 @@ def _refuse(problems: list[Problem], rows: int, bad: BadRows) -> None:
     shown = "; ".join(str(problem).rstrip(".") for problem in problems[:_SHOWN])
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     hint = (
-        f"on_bad_row skip leaves out at most {bad.most:.2%} (max_bad_ratio)"
+        f"With on_bad_row skip at most {bad.most:.2%} (max_bad_ratio) may be left out"
         if bad.skip
-        else "mend them, or set on_bad_row to skip"
+        else "Mend them, or set on_bad_row to skip"
     )
     raise InvalidRequestError(f"{len(problems)} of {rows} rows are bad: {shown}{more}. {hint}.")
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from byzer_lab.errors import ByzerLabError, InvalidRequestError
 from byzer_lab.jobs import JobReport
 from byzer_lab.training.channel import Channel
+from byzer_lab.training.memory import gpu_mb, resident_mb
 from byzer_lab.training.pretrain import checkpoints
 from byzer_lab.training.pretrain.progress import Progress, Totals
 from byzer_lab.training.pretrain.runtime import (
@@ -113,9 +114,11 @@ class _Worker:
             done += 1
             last = done == self._total or self._due(done)
             if done % self._parameters["logging_steps"] == 0 or last:
-                dist.all_reduce(loss)
+                figures = self._summed(loss)
                 now = time.monotonic()
-                progress.step(done, loss.item(), tokens, now - began, done - told, self._engine)
+                progress.step(
+                    done, figures[0], tokens, now - began, done - told, figures[1:], self._engine
+                )
                 loss.zero_()
                 tokens, began, told = 0, now, done
             if self._due(done):
@@ -174,6 +177,14 @@ class _Worker:
             self._engine.step()
             sum_of_loss += loss.detach()
         return sum_of_loss
+
+    def _summed(self, loss: Any) -> tuple[float, float, float]:
+        """Over all ranks: the loss, and MiB of the host's and of the GPUs' memory."""
+        own = torch.tensor([resident_mb(), gpu_mb()], dtype=torch.float64, device=loss.device)
+        both = torch.cat([loss.view(1), own])
+        dist.all_reduce(both)
+        whole, host, gpu = both.tolist()
+        return whole, host, gpu
 
     def _batch(self, blocks: list[int]) -> tuple[Any, Any]:
         """Inputs and what they shall predict; a rank without blocks computes on nothing."""

@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
-import torch
 
 from byzer_lab.jobs import JobPoint, JobReport
 from byzer_lab.training.channel import Channel
 from byzer_lab.training.pretrain.checkpoints import MODELS, as_told
 
 _METRICS = "metrics.jsonl"
-_MIB = 2**20
 
 
 @dataclass
@@ -61,7 +58,14 @@ class Progress:
         self._before = self.totals.tokens
 
     def step(
-        self, step: int, loss: float, tokens: int, seconds: float, steps: int, engine: Any
+        self,
+        step: int,
+        loss: float,
+        tokens: int,
+        seconds: float,
+        steps: int,
+        memory: tuple[float, float],
+        engine: Any,
     ) -> None:
         """Some steps were done.
 
@@ -71,6 +75,7 @@ class Progress:
             tokens: Predicted in these steps, on all ranks.
             seconds: These steps took.
             steps: How many there were.
+            memory: MiB that all ranks have in use, of the host's and of their GPUs'.
             engine: DeepSpeed's.
         """
         self.totals.tokens += tokens
@@ -89,7 +94,6 @@ class Progress:
             tokens_per_second=tokens / seconds if seconds else None,
         )
         self._keep(point)
-        gpu = torch.cuda.max_memory_allocated() / _MIB if torch.cuda.is_available() else None
         self.channel.report(
             JobReport(
                 state="running",
@@ -99,8 +103,8 @@ class Progress:
                 total_steps=self.total,
                 epoch=point.epoch,
                 tokens=self.totals.tokens - self._before,
-                memory_mb=psutil.Process().memory_info().rss / _MIB,
-                gpu_memory_mb=gpu,
+                memory_mb=round(memory[0], 1),
+                gpu_memory_mb=round(memory[1], 1),
                 eta_s=(self.total - step) * self._spent / self._done,
                 points=[point],
             )

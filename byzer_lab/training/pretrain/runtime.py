@@ -6,6 +6,7 @@ import copy
 import os
 import socket
 import tempfile
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +135,7 @@ def start(
     except torch.OutOfMemoryError as error:
         raise out_of_memory(error) from error
     except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
+        traceback.print_exc()  # into the job's log
         raise InvalidRequestError(f"DeepSpeed refuses its configuration: {describe(error)}") from (
             error
         )
