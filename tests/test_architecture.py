@@ -35,6 +35,7 @@ GROUND = {
     "schema",
     "secret_store",
     "secrets",
+    "tagged_calls",
     "types",
     "web",
     "worker_calls",
@@ -93,6 +94,7 @@ PLACES: dict[str, set[str]] = {
     "duckdb": {"sql"},
     "sqlglot": {"sql"},
     "pyarrow": {"sql"},
+    "pyspark": {"sql"},
     "typer": {"cli"},
 }
 """Where a library may be used at all."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from typing import Any
 
 from byzer_lab.drawing import DRAWING
@@ -37,8 +39,13 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
             )
 
 
-def text_turns(messages: list[Message]) -> list[dict[str, Any]]:
-    """A conversation as chat templates take it: arguments of calls are objects.
+def text_turns(messages: list[Message], template: str = "") -> list[dict[str, Any]]:
+    """A conversation as chat templates take it: arguments of calls are objects, and for templates
+    of Mistral each id of a call has nine letters and digits.
+
+    Args:
+        messages: The conversation.
+        template: Source of the template.
 
     Raises:
         InvalidRequestError: There is a picture in it, or a call's arguments are no object.
@@ -48,6 +55,7 @@ def text_turns(messages: list[Message]) -> list[dict[str, Any]]:
             "This model reads text and can't see pictures; leave the images out, or ask a model "
             "that sees."
         )
+    id_of = _short_id if "[TOOL_CALLS]" in template else str
     names: dict[str, str] = {}  # of the tools called so far
     turns = []
     for message in messages:
@@ -56,17 +64,24 @@ def text_turns(messages: list[Message]) -> list[dict[str, Any]]:
             names |= {call.id: call.name for call in message.tool_calls}
             turn["tool_calls"] = [
                 {
-                    "id": call.id,
+                    "id": id_of(call.id),
                     "type": "function",
                     "function": {"name": call.name, "arguments": _arguments_of(call)},
                 }
                 for call in message.tool_calls
             ]
         if message.tool_call_id:
-            turn["tool_call_id"] = message.tool_call_id
+            turn["tool_call_id"] = id_of(message.tool_call_id)
             turn["name"] = names.get(message.tool_call_id, "")
         turns.append(turn)
     return turns
+
+
+def _short_id(call_id: str) -> str:
+    """The same for the same id, which may be another model's."""
+    if re.fullmatch("[A-Za-z0-9]{9}", call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _arguments_of(call: ToolCall) -> dict[str, Any]:

@@ -237,6 +237,7 @@ FORMS = [
     'I call it: {"name": "compute_now"}',
     '<tool_call>\n{"name": "compute_now", "arguments": {}}\n</tool_call>',
     '{"name": "compute_now", "parameters": {}}',
+    "<tool_call>\n<function=compute_now>\n</function>\n</tool_call>",
     "{'tool_calls': [{'name': 'compute_now', 'arguments': {},}]}",
 ]
 
@@ -253,6 +254,20 @@ def test_calls_are_found_in_texts(text: str) -> None:
 )
 def test_prose_has_no_calls(text: str) -> None:
     assert calls_in(text, ["compute_now"]) == []
+
+
+def test_calls_as_tags_are_read_by_their_schemas() -> None:
+    def note(text: str, count: int = 1) -> str:
+        """Note it."""
+        return text * count
+
+    said = (
+        "I note it.\n<tool_call>\n<function=note>\n<parameter=text>\n12\n</parameter>\n"
+        "<parameter=count>\n2\n</parameter>\n</function>\n</tool_call>"
+    )
+    [answer] = ScriptedLLM(said).chat_oai("q", tools=[note], execute_tool=True)
+    assert answer.values == ["1212"]
+    assert answer.metadata["reason"] == ""
 
 
 def test_a_model_without_tools_is_told_in_words() -> None:

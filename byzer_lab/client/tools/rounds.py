@@ -160,7 +160,12 @@ class ToolQuestion:
         calls = [ToolCall(one["id"] or new_id(), one["name"], one["arguments"]) for one in told]
         if not self.native and not calls:
             names = [one.tool.name for one in self.tools]
-            calls = calls_in(text, names, whole=metadata.get("finish_reason") != "length")
+            calls = calls_in(
+                text,
+                names,
+                whole=metadata.get("finish_reason") != "length",
+                schemas={one.tool.name: one.tool.parameters for one in self.tools},
+            )
         return calls if self.parallel else calls[:1]
 
     def _fed(self, response: LLMResponse, outcomes: list[Outcome]) -> list[Message]:

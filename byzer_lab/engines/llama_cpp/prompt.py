@@ -70,7 +70,7 @@ class ChatTemplate:
             InvalidRequestError: The template refuses it.
         """
         refuse_calls(messages, self.source)
-        turns = text_turns(messages)
+        turns = text_turns(messages, self.source)
         try:
             return self._template.render(
                 messages=turns,

@@ -9,6 +9,7 @@ library is llguidance, on every local backend.
 ``schemas.py``    a JSON schema as the library can hold it, or why it can't
 ``formats.py``    patterns that stand for formats and for parts of patterns
 ``calls.py``      how models write calls of tools, found out from their chat templates
+``tagged.py``     arguments of calls as tags
 ``grammar.py``    the grammar of a request
 ``compiler.py``   grammars compiled once, off the event loop
 ``constraint.py`` where one answer stands in its grammar

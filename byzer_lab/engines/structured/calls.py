@@ -23,6 +23,8 @@ class CallFormat:
         marks: Parts of these texts that may be tokens of their own; the first begins the calls,
             and text beside calls can't hold it. Without one, an answer is either text or calls.
         several: An answer may hold more than one call.
+        tagged: Arguments stand as tags (:mod:`byzer_lab.tagged_calls`), else as a JSON object.
+        short_ids: The template takes ids of nine letters and digits only.
     """
 
     before_name: str
@@ -33,6 +35,8 @@ class CallFormat:
     closing: str = ""
     marks: tuple[str, ...] = ()
     several: bool = True
+    tagged: bool = False
+    short_ids: bool = False
 
     @property
     def trigger(self) -> str:
@@ -63,6 +67,15 @@ MISTRAL = CallFormat(
     after_name="[ARGS]",
     after_arguments="",
     marks=("[TOOL_CALLS]", "[ARGS]"),
+    short_ids=True,
+)
+TAGGED = CallFormat(
+    before_name="<tool_call>\n<function=",
+    after_name=">\n",
+    after_arguments="</function>\n</tool_call>",
+    between="\n",
+    marks=("<tool_call>", "</tool_call>"),
+    tagged=True,
 )
 
 
@@ -75,6 +88,7 @@ def _mistral_list(opening: str) -> CallFormat:
         between=", ",
         closing="]",
         marks=("[TOOL_CALLS]",),
+        short_ids=True,
     )
 
 
@@ -90,6 +104,8 @@ def call_format(template: str) -> CallFormat | None:
         if "[ARGS]" in template:
             return MISTRAL
         return _mistral_list("[TOOL_CALLS] [" if "[TOOL_CALLS] [" in template else "[TOOL_CALLS][")
+    if "<function=" in template and "<parameter=" in template:
+        return TAGGED
     if "<tool_call>" not in template and '"parameters"' in template and "ipython" in template:
         return LLAMA
     return HERMES

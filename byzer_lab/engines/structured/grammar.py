@@ -9,6 +9,7 @@ from typing import Any
 
 from byzer_lab.engines.structured.calls import CallFormat
 from byzer_lab.engines.structured.schemas import held_parts, held_schema
+from byzer_lab.engines.structured.tagged import tagged_rules
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import TOOL_CHOICES, GenerateRequest, Tool
 
@@ -99,13 +100,14 @@ class _Grammar:
         self._tools = tools
         self._calls = calls
         self._tokens = tokens
+        self._rules: list[str] = []
 
     def text(self) -> str:
         calls, choice = self._calls, self._request.tool_choice
         rules = ["%llguidance {}"]
         if choice == "none":  # a model may well write a call of something it wasn't offered
             return "\n".join([*rules, *self._text(), "start: text"]) + "\n"
-        one = " | ".join(self._call(tool) for tool in self._tools)
+        one = " | ".join(self._call(number, tool) for number, tool in enumerate(self._tools))
         tail = self._literal(calls.after_arguments)
         more = ""
         named = choice not in ("auto", "required")
@@ -115,6 +117,7 @@ class _Grammar:
         first = self._literal(calls.start[len(calls.trigger) :])
         begin = self._literal(calls.trigger)
         rules += [
+            *self._rules,
             f"one: {one}",
             f"calls: {first} one {tail} {more} {self._literal(calls.closing)}",
         ]
@@ -154,7 +157,11 @@ class _Grammar:
             text += f" | {opened}? TEXT {closed} TEXT"
         return [f"TEXT: /(?s:.*)/ & {without}", text]
 
-    def _call(self, tool: Tool) -> str:
+    def _call(self, number: int, tool: Tool) -> str:
+        if self._calls.tagged:
+            written, rules = tagged_rules(number, _arguments(tool), _place(tool), self._literal)
+            self._rules += rules
+            return f"{self._literal(tool.name + self._calls.after_name)} {written}"
         held = held_schema(_arguments(tool), whole=_place(tool))
         return f"{self._literal(tool.name + self._calls.after_name)} {_json(held)}"
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from byzer_lab.engines.structured.calls import CallFormat
+from byzer_lab.engines.structured.tagged import CLOSED
 from byzer_lab.engines.text import IncrementalDecoder, StopStrings, overlap
+from byzer_lab.tagged_calls import value_of
 from byzer_lab.types import ToolCallDelta
+
+_OPENING, _CLOSING = "<parameter=", "</function>"
 
 
 class CallReader:
@@ -16,10 +22,20 @@ class CallReader:
     Args:
         calls: How the model writes them.
         anywhere: They may follow text; else an answer is either text or calls.
+        schemas: Of the arguments, by tool, where these stand as tags.
     """
 
-    def __init__(self, calls: CallFormat, *, anywhere: bool) -> None:
+    def __init__(
+        self,
+        calls: CallFormat,
+        *,
+        anywhere: bool,
+        schemas: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self._calls = calls
+        self._schemas = schemas or {}
+        self._schema: Mapping[str, Any] = {}  # of the present call
+        self._given = 0  # parameters of the present call
         self._anywhere = anywhere
         self._state: Callable[[], bool] = self._in_text
         self._held = ""
@@ -88,19 +104,39 @@ class CallReader:
         name, found, rest = self._held.partition(self._calls.after_name)
         if not found:
             return False
-        call = f"call_{uuid.uuid4().hex}"
+        call = uuid.uuid4().hex[:9] if self._calls.short_ids else f"call_{uuid.uuid4().hex}"
         self._pieces.append(ToolCallDelta(index=self.count, id=call, name=name))
         self.count += 1
         self._held = rest
         self._arguments = _ObjectEnd()
-        self._state = self._in_arguments
+        self._schema, self._given = self._schemas.get(name, {}), 0
+        self._state = self._in_tags if self._calls.tagged else self._in_arguments
         return True
+
+    def _in_tags(self) -> bool:
+        if self._held.startswith(_CLOSING):
+            self._piece("}" if self._given else "{}")
+            self._state = self._between
+            return True
+        end = self._held.find(CLOSED) if self._held.startswith(_OPENING) else -1
+        if end < 0:
+            return False
+        key, _, text = self._held[len(_OPENING) : end].partition(">\n")
+        self._held = self._held[end + len(CLOSED) :]
+        value = value_of(text, self._schema.get("properties", {}).get(key, {}), self._schema)
+        written = f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"
+        self._piece((", " if self._given else "{") + written)
+        self._given += 1
+        return True
+
+    def _piece(self, arguments: str) -> None:
+        self._pieces.append(ToolCallDelta(index=self.count - 1, arguments=arguments))
 
     def _in_arguments(self) -> bool:
         end = self._arguments.find(self._held)
         piece = self._held if end is None else self._held[:end]
         if piece:
-            self._pieces.append(ToolCallDelta(index=self.count - 1, arguments=piece))
+            self._piece(piece)
         self._held = self._held[len(piece) :]
         if end is None:
             return False

@@ -86,7 +86,9 @@ class Structure:
             return AnswerText(self._decode, stops)
         anywhere = bool(self._calls.trigger) and not whole
         decode = showing(self._decode, self._tokens)
-        return CallingAnswer(decode, CallReader(self._calls, anywhere=anywhere), stops)
+        schemas = {tool.name: tool.parameters for tool in request.tools}
+        reader = CallReader(self._calls, anywhere=anywhere, schemas=schemas)
+        return CallingAnswer(decode, reader, stops)
 
     def _start(self, request: GenerateRequest) -> Constraint | None:
         grammar = grammar_of(request, self._calls, self._tokens)

@@ -27,6 +27,7 @@ from transformers.generation.continuous_batching.requests import RequestStatus
 from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
 
 from byzer_lab.engines.plan import GenerationPlan
+from byzer_lab.engines.structured.masks import MasksAhead
 from byzer_lab.engines.transformers.capacity import BatchSize
 from byzer_lab.engines.transformers.lora import Route
 from byzer_lab.engines.transformers.sampling import RequestSampler, mark_choices
@@ -95,7 +96,8 @@ class ContinuousBatch:
         )
         self._mail = _Mail()
         self._manager.output_router = self._mail
-        self._manager.logit_processor = _Processors(route)
+        self._processors = _Processors(route)
+        self._manager.logit_processor = self._processors
         self._numbers = itertools.count()
         self._closed = False
         try:
@@ -155,6 +157,7 @@ class ContinuousBatch:
             return
         self._closed = True
         self._manager.stop(block=True, hard_stop=True)
+        self._processors.close()
         self._manager.destroy()
 
     def _refuse_when_dead(self) -> None:
@@ -239,6 +242,7 @@ class _PerRequestSampling(ContinuousBatchingLogitsProcessor):  # type: ignore[mi
 
     def __init__(self) -> None:
         self._samplers: list[RequestSampler] = []
+        self.ahead = MasksAhead(torch.get_num_threads())
 
     def fill_defaults(self, int32_tensor: Any) -> None:
         int32_tensor.zero_()
@@ -248,10 +252,12 @@ class _PerRequestSampling(ContinuousBatchingLogitsProcessor):  # type: ignore[mi
         self._samplers = [
             request.state.logit_processor_kwargs["sampler"] for request in requests_with_new_token
         ]
+        held = [sampler.constraint for sampler in self._samplers if sampler.constraint is not None]
+        self.ahead.begin(held)
         return torch.empty(0, dtype=torch.int32)
 
     def __call__(self, scores: Any, tensor_arg: Any) -> Any:
-        mark_choices(scores, self._samplers)
+        mark_choices(scores, self._samplers, self.ahead)
         return scores
 
 
@@ -259,11 +265,16 @@ class _Processors(ContinuousBatchingLogitsProcessorList):  # type: ignore[misc]
     """The batch's one processor, told of every step; it also sets the step's adapters."""
 
     def __init__(self, route: Route | None) -> None:
-        super().__init__(LogitsProcessorList([_PerRequestSampling()]))
+        self._sampling = _PerRequestSampling()
+        super().__init__(LogitsProcessorList([self._sampling]))
         # The library counts only processors that it converted itself; without a row there is no
         # call.
         self.tensors_required = 1
         self._route = route
+
+    def close(self) -> None:
+        """End the thread that holds answers to their grammars."""
+        self._sampling.ahead.close()
 
     def prepare_tensor_args(self, requests_in_batch: list[Any], arg_storage: Any) -> Any:
         if self._route is not None:

@@ -58,8 +58,9 @@ def render(
         raise InvalidRequestError(
             "This model has no chat template, so it can't take messages. Send a prompt instead."
         )
-    refuse_calls(messages, template_source(tokenizer))
-    turns = text_turns(messages)
+    source = template_source(tokenizer)
+    refuse_calls(messages, source)
+    turns = text_turns(messages, source)
     try:
         rendered: str = tokenizer.apply_chat_template(
             turns, tools=tools, add_generation_prompt=add_generation_prompt, tokenize=False

@@ -16,7 +16,7 @@ import torch
 
 from byzer_lab.engines.plan import GenerationPlan, Recipe
 from byzer_lab.engines.structured.constraint import Constraint
-from byzer_lab.engines.structured.masks import BIASES, biases, packed_masks
+from byzer_lab.engines.structured.masks import BIASES, MasksAhead, biases, packed_masks
 
 # top_k and top_p are looked up among this many likeliest tokens; sorting a whole vocabulary of
 # 150,000 at each step would cost more than a small model.
@@ -84,12 +84,15 @@ class RequestSampler:
             self._seen[token] = True
 
 
-def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
+def mark_choices(
+    logits: Any, samplers: Sequence[RequestSampler], ahead: MasksAhead | None = None
+) -> None:
     """Make the chosen token of each row its greatest logit, in place.
 
     Args:
         logits: Float32, a row per request; rows beyond ``samplers`` are left alone.
         samplers: Of the requests, in the order of the rows.
+        ahead: Has begun the masks of this step's constraints.
     """
     busy = [row for row, sampler in enumerate(samplers) if not sampler.is_plain]
     if not busy:
@@ -101,7 +104,7 @@ def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
     own = rows[noting] if noting else None  # a copy, as the model gave them
     for row, sampler in zip(rows, chosen_by, strict=True):
         sampler.penalise(row)
-    _hold(rows, [sampler.constraint for sampler in chosen_by])
+    _hold(rows, [sampler.constraint for sampler in chosen_by], ahead)
     tokens = _choose(rows, chosen_by)
     logits[busy, tokens] = float("inf")
     if own is not None:
@@ -112,20 +115,25 @@ def mark_choices(logits: Any, samplers: Sequence[RequestSampler]) -> None:
         sampler.note(token)
 
 
-def _hold(logits: Any, constraints: Sequence[Constraint | None]) -> None:
+def _hold(logits: Any, constraints: Sequence[Constraint | None], ahead: MasksAhead | None) -> None:
     """Leave the held rows only the tokens that may come next, in place."""
     held = [row for row, one in enumerate(constraints) if one is not None]
     if not held:
         return
     width = logits.shape[-1]
     found = [one for one in constraints if one is not None]
-    packed = packed_masks(found, width, torch.get_num_threads())
-    if logits.is_cuda:  # a bit each travels, and becomes numbers there
-        table = torch.from_numpy(BIASES).to(logits.device)
-        places = torch.from_numpy(packed).to(logits.device).int()
-        bias = table[places].flatten(1)[:, :width]
+    expand = not logits.is_cuda  # there a bit each travels, and becomes numbers on the device
+    if ahead is not None:
+        made = ahead.take(found, width, expand)
     else:
-        bias = torch.from_numpy(biases(packed, width))
+        made = packed_masks(found, width, torch.get_num_threads())
+        made = biases(made, width) if expand else made
+    if expand:
+        bias = torch.from_numpy(made)
+    else:
+        table = torch.from_numpy(BIASES).to(logits.device)
+        places = torch.from_numpy(made).to(logits.device).int()
+        bias = table[places].flatten(1)[:, :width]
     if len(held) == len(constraints):
         logits += bias
     else:
