@@ -122,6 +122,3 @@ def test_what_a_deploy_refuses(session: SqlSession) -> None:
     with pytest.raises((InvalidRequestError, DeployFailedError), match="GPU"):
         rows(session, '!byzerllm setup single; !byzerllm setup "num_gpus=64";'
              + LLAMA.split(";", 4)[4])  # fmt: skip
-    for action in ("finetune", "convert", "merge"):
-        with pytest.raises(InvalidRequestError, match="training part"):
-            rows(session, f'run command as LLM.`` where action="{action}";')

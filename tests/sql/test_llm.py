@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,35 +87,6 @@ and reconnect="false"
 and udfName="my_3b_chat"
 and modelTable="command";
 """  # noqa: W291
-FINETUNE = """
-load json.`DATA` where
-inferSchema="true"
-as sft_data;
-
--- Fintune Llama2
-!byzerllm setup sft;
-!byzerllm setup "num_gpus=4";
-
-run command as LLM.`` where 
-and localPathPrefix="/home/byzerllm/models/sft/jobs"
-
--- 指定模型类型
-and pretrainedModelType="sft/llama2"
-
--- 指定模型
-and localModelDir="/home/byzerllm/models/Llama-2-7b-chat-hf"
-and model="command"
-
--- 指定微调数据表
-and inputTable="sft_data"
-
--- 输出新模型表
-and outputTable="llama2_300"
-
--- 微调参数
-and  detached="true"
-and `sft.int.max_seq_length`="512";
-"""  # noqa: W291
 
 
 @pytest.fixture
@@ -196,15 +166,6 @@ def test_a_model_that_runs_is_only_named(lab: Lab, deploys: list[dict[str, Any]]
     assert deploys == []
     lab.run("select again('a') as a as t;")
     assert lab.models.calls == 1
-
-
-def test_finetuning_is_refused_by_name(lab: Lab, deploys: list[dict[str, Any]]) -> None:
-    data = Path("dummy.jsonl")
-    data.write_text('{"instruction": "a", "output": "b"}\n')
-    with pytest.raises(InvalidRequestError, match='action="finetune" of sft/llama2'):
-        lab.run(FINETUNE.replace("DATA", str(data)))
-    assert lab.session.tables.names() == ["sft_data"]
-    assert deploys == []
 
 
 @pytest.mark.parametrize(

@@ -93,12 +93,16 @@ class TrainingCalls(Lifecycle):
             job.wait(progress)
         return job
 
-    def begin(self, spec: JobSpec, data: Any = None, *, replace: bool = False) -> Job:
+    def begin(
+        self, spec: JobSpec, data: Any = None, *, parts: int | None = None, replace: bool = False
+    ) -> Job:
         """Begin a job.
 
         Args:
             spec: What to do.
             data: Its rows, where the spec does not name them; see :meth:`train`.
+            parts: In how many parts rows are written down; default: of a pretraining one for each
+                worker.
             replace: Forget a job of that name that has ended.
         """
         gateway = self._session.gateway
@@ -113,7 +117,9 @@ class TrainingCalls(Lifecycle):
             return Job(self, gateway.submit_job(spec, secrets=secrets, replace=replace))
         spec.check()
         folder = spec.folder or new_folder(spec.path_prefix, spec.name)
-        rows = stage(data, folder, parts=spec.workers if spec.kind == "sfft" else 0)
+        if parts is None:
+            parts = spec.workers if spec.kind == "sfft" else 0
+        rows = stage(data, folder, parts)
         spec = msgspec.structs.replace(spec, folder=folder, data_path=rows)
         try:
             return Job(self, gateway.submit_job(spec, secrets=secrets, replace=replace))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.errors import ConflictError, from_wire
@@ -79,26 +79,31 @@ class Job:
             TimeoutError: It has not ended in time.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        record = self.record
         try:
-            while True:
+            for record in self.changes(WAIT_S if deadline is None else min(WAIT_S, 1.0)):
                 if progress:
                     progress(record)
-                if record.state in ENDED:
-                    break
-                left = WAIT_S if deadline is None else deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(
-                        f"The job {self.name!r} has not ended; it is {record.state}."
-                    )
-                record = self._gateway.job(self.name, since=record.rev, wait=min(left, WAIT_S))
+                if deadline and time.monotonic() > deadline and record.state not in ENDED:
+                    raise TimeoutError(f"The job {self.name!r} is still {record.state}.")
         except KeyboardInterrupt:
             print(f"The job {self.name!r} goes on; job.stop() ends it.")
             raise
-        self._seen = record
         if record.error:
             raise from_wire(record.error)
         return record
+
+    def changes(self, wait_s: float = WAIT_S) -> Iterator[JobRecord]:
+        """How it is now, each change of it until it ended, and its end.
+
+        Args:
+            wait_s: Seconds after which it is told again though nothing changed.
+        """
+        record = self.record
+        yield record
+        while record.state not in ENDED:
+            record = self._gateway.job(self.name, since=record.rev, wait=wait_s)
+            self._seen = record
+            yield record
 
     def stop(self) -> JobRecord:
         """Let it save what it has and end; see :meth:`wait`."""

@@ -1,4 +1,5 @@
-"""``run command as LLM`` and ``!byzerllm``: models are deployed, looked up and removed."""
+"""``run command as LLM`` and ``!byzerllm``: models are deployed, looked up and removed; what trains
+them is in ``training.py``."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ import pyarrow as pa
 
 from byzer_lab.client.byzer_llm import ByzerLLM
 from byzer_lab.client.session import existing_session
-from byzer_lab.errors import InvalidRequestError
+from byzer_lab.client.training.keys import ACTIONS
+from byzer_lab.errors import InvalidRequestError, ModelNotFoundError
 from byzer_lab.records import OperationRecord
 from byzer_lab.sql.commands.session import SqlSession
+from byzer_lab.sql.commands.training import JOB_ACTIONS, Watching, job_command, stop_of, train
 from byzer_lab.sql.models.calls import Function
 
 Deploying = Callable[[str, Callable[[Callable[[OperationRecord], None]], None]], None]
@@ -44,7 +47,6 @@ NOT_PARAMETERS = (
     "devices",
     "inferMode",
 )
-TRAINING = ("finetune", "merge", "convert")
 
 
 def byzerllm(session: SqlSession, arguments: Sequence[str]) -> pa.Table:
@@ -69,14 +71,17 @@ def byzerllm(session: SqlSession, arguments: Sequence[str]) -> pa.Table:
         case ["model", "exists", name]:
             return pa.table({"value": [name in session.models.names()]})
         case ["model", "remove", name]:
-            ByzerLLM().undeploy(name)
+            _remove(name)
             session.functions.pop(name.lower(), None)
             return pa.table({"value": [name]})
+        case ["jobs" | "job", *_] if (told := job_command(arguments)) is not None:
+            return told
         case _:
             raise InvalidRequestError(
                 f"!byzerllm {' '.join(arguments)} is no command; there is: !byzerllm setup "
-                f'{"|".join(KINDS)}, !byzerllm setup "key=value", !byzerllm model exists NAME '
-                "and !byzerllm model remove NAME."
+                f'{"|".join(KINDS)}, !byzerllm setup "key=value", !byzerllm model exists NAME, '
+                "!byzerllm model remove NAME, !byzerllm jobs, !byzerllm job NAME and !byzerllm job "
+                f"{'|'.join(JOB_ACTIONS)} NAME."
             )
     names = list(session.setup)
     return pa.table(
@@ -84,35 +89,45 @@ def byzerllm(session: SqlSession, arguments: Sequence[str]) -> pa.Table:
     )
 
 
+def _remove(name: str) -> None:
+    """Undeploy a model, and stop a training of that name: it saves what it has."""
+    stopped = stop_of(name)
+    try:
+        ByzerLLM().undeploy(name)
+    except ModelNotFoundError:
+        if not stopped:
+            raise
+
+
 def _check_key(key: str, value: str) -> None:
     if key not in OF_THE_ORIGINAL:
         ByzerLLM().setup(key, value)
 
 
-def run_llm(session: SqlSession, options: Mapping[str, str], show: Deploying) -> pa.Table:
+def run_llm(
+    session: SqlSession, options: Mapping[str, str], show: Deploying, watch: Watching
+) -> pa.Table:
     """``run command as LLM.```` where ...``.
 
     Args:
         session: Gets the function.
         options: Filled.
         show: Shows how a deploy goes.
+        watch: Shows how a job goes.
 
     Returns:
-        One row about the model.
+        One row about the model or the job.
 
     Raises:
-        InvalidRequestError: An option is missing or wrong, or the action is not there yet.
-        ByzerLabError: As from a deploy.
+        InvalidRequestError: An option is missing or wrong.
+        ByzerLabError: As from a deploy or a job.
     """
     action = options.get("action") or "finetune"
     family = options.get("pretrainedModelType", "")
-    if action in TRAINING:
-        raise InvalidRequestError(
-            f'action="{action}" of {family or "a model"} needs the training part of Byzer Lab, '
-            'which is not there yet; deploy what is trained with action="infer".'
-        )
+    if action in ACTIONS:
+        return train(session, options, watch)
     if action != "infer":
-        raise InvalidRequestError(f'action is "{action}"; it must be infer, {", ".join(TRAINING)}.')
+        raise InvalidRequestError(f'action is "{action}"; it must be infer, {", ".join(ACTIONS)}.')
     name = options.get("udfName", "")
     if not name:
         raise InvalidRequestError('udfName is missing; write: and udfName="chat".')

@@ -10,6 +10,7 @@ from functools import singledispatchmethod
 import pyarrow as pa
 
 from byzer_lab.errors import ByzerLabError, InvalidRequestError
+from byzer_lab.jobs import JobRecord
 from byzer_lab.records import OperationRecord
 from byzer_lab.sql.commands import builtin, checks, files
 from byzer_lab.sql.commands.chat import ask
@@ -22,6 +23,7 @@ from byzer_lab.sql.commands.passing import passed
 from byzer_lab.sql.commands.queries import Dialect, Queries
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.commands.tables import SHOWN
+from byzer_lab.sql.commands.training import Watching
 from byzer_lab.sql.commands.variables import Variable
 from byzer_lab.sql.language import statements as st
 from byzer_lab.sql.language.commands import Arguments, expand, named
@@ -32,6 +34,11 @@ from byzer_lab.sql.models.answering import Budget, Report
 DEPTH = 20
 """Macros inside macros, at most."""
 SHELL_S = 600
+
+
+def _unwatched(changes: Iterable[JobRecord]) -> None:
+    for _ in changes:
+        pass
 
 
 def _silent(name: str, deploy: Callable[[Callable[[OperationRecord], None]], None]) -> None:
@@ -47,6 +54,7 @@ class Way:
         dialect: Of its queries.
         say: Shows a sentence.
         deploying: Shows a deploy.
+        watching: Shows a job that is waited for.
         planned: Called with each part of the plan; ``None``: nobody wants it.
         report: Where calls are told.
     """
@@ -55,6 +63,7 @@ class Way:
     dialect: Dialect = "spark"
     say: Callable[[str], None] = print
     deploying: Deploying = _silent
+    watching: Watching = _unwatched
     planned: Callable[[str], None] | None = None
     report: Report = field(default_factory=Report)
 
@@ -199,7 +208,7 @@ class Runner:
                 "predict is not supported; register a function of Python and call it in select."
             )
         if operator == "LLM":
-            self._show(run_llm(self.session, options, self.way.deploying))
+            self._show(run_llm(self.session, options, self.way.deploying, self.way.watching))
             if statement.output is not None:
                 self.session.tables.put(self._fill(statement.output), self._shown)
             return
@@ -207,6 +216,8 @@ class Runner:
         query = operate(self.session, operator, source, options)
         made = self.session.tables.fresh("output")
         self.session.engine.create(made, query)
+        if operator == "TableRepartition":
+            self.session.partitions[made] = int(options["partitionNum"])
         name = self._fill(statement.output) if statement.output else SHOWN
         self.session.tables.put(name, made)
         self._made(name)

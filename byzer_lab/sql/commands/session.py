@@ -66,6 +66,7 @@ class SqlSession:
         functions: Those of Python and of models, by name in small letters.
         models: Who answers.
         setup: What ``!byzerllm setup`` set.
+        partitions: Of tables that TableRepartition made, by the engine's names: how many parts.
         allow_shell: As given.
     """
 
@@ -84,6 +85,7 @@ class SqlSession:
             "llm_split": Function("llm_split", python=macros.llm_split)
         }
         self.setup: dict[str, str] = {}
+        self.partitions: dict[str, int] = {}
         self.allow_shell = allow_shell
         self._data = data
         self._store = store
