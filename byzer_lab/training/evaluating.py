@@ -86,10 +86,9 @@ def run(spec: JobSpec, channel: Channel) -> JobEnd:
         channel.report(JobReport(phase=f"loading {name}", progress=len(models) / len(contenders)))
         model = _load(base, folder, parameters)
         channel.report(JobReport(phase=f"asking {name}"))
+        rows = _Rows(base.tokenizer, encoded, asked, parameters)
         try:
-            models[name] = _compare(
-                model, base.tokenizer, encoded, asked, name, parameters, channel
-            )
+            models[name] = _compare(model, rows, name, channel)
         except _Stopped:
             return JobEnd(state="stopped", result={"models": models})
         del model
