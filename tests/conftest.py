@@ -32,6 +32,14 @@ def lab_home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def hearing_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Whisper that was trained to understand the sounds of ``tests/support/hearing.py``."""
+    from tests.support.hearing import make_whisper
+
+    return make_whisper(tmp_path_factory.mktemp("hearing"))
+
+
+@pytest.fixture(scope="session")
 def cluster(lab_home: Path) -> Iterator[Runtime]:
     """A running Byzer Lab."""
     yield start_cluster()

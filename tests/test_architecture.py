@@ -35,6 +35,7 @@ GROUND = {
     "schema",
     "secret_store",
     "secrets",
+    "speech",
     "tagged_calls",
     "types",
     "web",

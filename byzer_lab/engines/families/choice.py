@@ -9,7 +9,7 @@ from typing import Any
 from byzer_lab.engines import BACKENDS, backend_name, find_engine
 from byzer_lab.engines.base import Engine, EngineConfig
 from byzer_lab.engines.families.detection import Detected, detect
-from byzer_lab.engines.families.table import AUTO, EMBEDDING, FAMILIES, RERANK, Family
+from byzer_lab.engines.families.table import AUTO, EMBEDDING, FAMILIES, Family
 from byzer_lab.engines.folder import refuse_gguf
 from byzer_lab.errors import InvalidRequestError
 
@@ -55,15 +55,15 @@ def make_engine(backend: str, config: EngineConfig) -> Engine:
         if found is not None:
             _check(found, family, config)
         if name == "transformers":
-            by_folder = found.engine if found is not None and family.type == AUTO else None
+            by_folder = found.own_engine if found is not None and family.type == AUTO else None
             target = family.engine or by_folder or name
     embeds = name == "llama_cpp" and _is_on(config.infer_params.get("embedding"))
     if embeds and family.engine in (None, EMBEDDING):
         target = GGUF_EMBEDDING
-    elif family.engine is not None and name != "transformers":
+    elif family.engine not in (None, BACKENDS[name].engine) and name != "transformers":
         raise InvalidRequestError(
             f"{family.type} is served by the transformers backend"
-            + ("" if family.engine == RERANK else ", or a GGUF by llama_cpp with embedding=true")
+            + (", or a GGUF by llama_cpp with embedding=true" if family.engine == EMBEDDING else "")
             + f"; the {name} backend can't serve it so."
         )
     return find_engine(target)(config)

@@ -36,6 +36,11 @@ class Detected:
     problem: str = ""
 
     @property
+    def own_engine(self) -> str | None:
+        """The engine that the folder, or else its family, asks for."""
+        return self.engine or (self.family.engine if self.family is not None else None)
+
+    @property
     def title(self) -> str:
         """In a few words: ``llama · LlamaForCausalLM``."""
         if self.engine is not None and not self.kind:

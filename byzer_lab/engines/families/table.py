@@ -12,6 +12,9 @@ that comes with the model, a later version of Byzer Lab, or an older library."""
 AUTO = "custom/auto"
 EMBEDDING = "byzer_lab.engines.sentence_transformers:EmbeddingEngine"
 RERANK = "byzer_lab.engines.sentence_transformers:RerankEngine"
+DRAWING = "byzer_lab.engines.diffusers:DiffusersEngine"
+LISTENING = "byzer_lab.engines.speech:ListeningEngine"
+SPEAKING = "byzer_lab.engines.speech:SpeakingEngine"
 
 
 @dataclass(frozen=True)
@@ -160,11 +163,10 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "custom/qwen_vl_chat",
-        "Qwen2-VL and later, for text",
+        "Qwen2-VL and later, which see pictures",
         "native",
         "AutoModelForImageTextToText",
-        "Takes text today; pictures come with a later version. The first Qwen-VL needs code for "
-        "transformers 4.",
+        "The first Qwen-VL needs code for transformers 4.",
         kinds=("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"),
         also=("qwen",),
         aliases=("custom/qwen2_vl",),
@@ -199,27 +201,40 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "whisper",
         "Whisper",
-        "later",
-        "AutoModelForSpeechSeq2Seq",
-        "Transcribing speech comes with a later version of Byzer Lab.",
+        "native",
+        "WhisperForConditionalGeneration",
+        "Writes down what is said: images-and-audio.md.",
         kinds=("whisper",),
+        engine=LISTENING,
         aliases=("custom/whisper",),
     ),
     Family(
         "bark",
         "Bark",
-        "later",
+        "native",
         "BarkModel",
-        "Making speech comes with a later version of Byzer Lab.",
+        "Speaks, with the voices of its folder: images-and-audio.md.",
         kinds=("bark",),
+        engine=SPEAKING,
         aliases=("custom/bark",),
+    ),
+    Family(
+        "custom/vits",
+        "VITS and MMS, each of one language",
+        "native",
+        "VitsModel",
+        "Speaks: images-and-audio.md.",
+        kinds=("vits",),
+        engine=SPEAKING,
     ),
     Family(
         "custom/stable_diffusion",
         "Stable Diffusion",
-        "later",
+        "native",
         "StableDiffusionPipeline",
-        "Making pictures comes with a later version of Byzer Lab.",
+        "Draws what a text says; so does any other pipeline of the diffusers library that begins "
+        "with a text.",
+        engine=DRAWING,
     ),
 )
 """All of them; one value of ``model_type`` belongs to one family."""
