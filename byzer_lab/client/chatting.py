@@ -173,7 +173,7 @@ class ChatCalls(FunctionCalls, Streams):
             is new of them; calls are no text. With a ``response_class``: pairs of the object so far
             and meta. Of a pydantic model that is an unvalidated instance whose missing fields are
             ``None``, else plain data; the last one is validated, or ``None`` with
-            ``meta.metadata["reason"]``.
+            ``meta.metadata["reason"]``; ``meta.metadata["output"]`` is then what the model wrote.
         """
         wanted = Wanted(
             response_class, max_retries, tools, tool_choice, execute_tool, func_params,

@@ -4,17 +4,22 @@ functions."""
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
 from byzer_lab.types import Message, ToolCall
 from byzer_lab_magics.failures import interrupted
+from byzer_lab_magics.growing import GrowingTree
 from byzer_lab_magics.names import looked_up, split_names
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import Bundle, StateLine, in_notebook, show
 from byzer_lab_magics.stream import markdown
 from byzer_lab_magics.tree import tree
+
+if TYPE_CHECKING:
+    from byzer_lab.client.byzer_llm import ByzerLLM
 
 SHOWN = 2000
 """Most characters of a model's text that an error repeats."""
@@ -23,7 +28,7 @@ SHOWN = 2000
 def ask_for_object(
     shell: Any, model: str, expression: str, messages: list[Message], config: dict[str, Any]
 ) -> Reply:
-    """Ask for an object and show it.
+    """Ask for an object and show it while it grows.
 
     Args:
         shell: IPython's shell.
@@ -39,13 +44,23 @@ def ask_for_object(
         UsageError: The model gave none.
     """
     response_class = looked_up(shell, "schema", expression)
-    answer = _asked(shell, model, messages, response_class=response_class, llm_config=config)
-    text = answer.response.output
-    if answer.value is None and answer.metadata["reason"]:
+    growing = GrowingTree(shell)
+
+    def ask(llm: ByzerLLM) -> tuple[Any, dict[str, Any]]:
+        for value, meta in llm.stream_chat_oai(
+            messages, model=model, response_class=response_class, llm_config=config
+        ):
+            if not meta.finish_reason:
+                growing.grow(value)
+        return value, meta.metadata
+
+    value, metadata = _waited(shell, model, ask)
+    text = metadata["output"]
+    if metadata["reason"]:
         shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        raise UsageError(f"{answer.metadata['reason']} The model wrote: {shown}")
-    _put(shell, tree(answer.value), {"byzer_lab": _kept(answer.metadata)})
-    return _reply(model, text, answer.metadata, messages, value=answer.value)
+        raise UsageError(f"{metadata['reason']} The model wrote: {shown}")
+    growing.end(value, {"byzer_lab": _kept(metadata)})
+    return _reply(model, text, metadata, messages, value=value)
 
 
 def ask_with_tools(
@@ -69,16 +84,20 @@ def ask_with_tools(
     """
     tools = [looked_up(shell, "tools", name) for name in split_names(options["tools"])]
     execute = options["execute"] or options["rounds"] is not None
-    answer = _asked(
-        shell,
-        model,
-        messages,
-        tools=tools,
-        tool_choice=options["tool_choice"],
-        execute_tool=execute,
-        max_tool_rounds=options["rounds"] or 0,
-        llm_config=config,
-    )
+
+    def ask(llm: ByzerLLM) -> tuple[Any, dict[str, Any]]:
+        [answer] = llm.chat_oai(
+            messages,
+            model=model,
+            tools=tools,
+            tool_choice=options["tool_choice"],
+            execute_tool=execute,
+            max_tool_rounds=options["rounds"] or 0,
+            llm_config=config,
+        )
+        return answer, answer.metadata
+
+    answer, _ = _waited(shell, model, ask)
     response = answer.response if execute else answer
     calls = answer.metadata.get("calls" if execute else "tool_calls", [])
     for call in calls:
@@ -113,23 +132,32 @@ def _turns(output: str, calls: list[dict[str, Any]], metadata: dict[str, Any]) -
     return [Message(role="assistant", content=output, tool_calls=made), *results]
 
 
-def _asked(shell: Any, model: str, messages: list[Message], **arguments: Any) -> Any:
+def _waited(
+    shell: Any, model: str, ask: Callable[[ByzerLLM], tuple[Any, dict[str, Any]]]
+) -> tuple[Any, dict[str, Any]]:
+    """Ask, and tell in a line how it goes.
+
+    Args:
+        shell: IPython's shell.
+        model: Name of the deployment.
+        ask: Asks; returns the answer and its metadata.
+    """
     from byzer_lab.client.byzer_llm import ByzerLLM  # with httpx: not at load time
 
     line = StateLine(shell, model)
     line.running("answering")
     try:
         with line.ticking():
-            [answer] = ByzerLLM().chat_oai(messages, model=model, **arguments)
+            answer, metadata = ask(ByzerLLM())
     except KeyboardInterrupt:
         line.end("cancelled", "interrupted")
         raise interrupted("The answer was interrupted; the model has stopped.") from None
     except BaseException:
         line.end("failed", f"no answer after {line.seconds:.1f} s")
         raise
-    unfit = "response_class" in arguments and bool(answer.metadata["reason"])
-    line.end("failed" if unfit else "succeeded", _footer(answer.metadata))
-    return answer
+    unfit = "structured_output" in metadata and bool(metadata["reason"])
+    line.end("failed" if unfit else "succeeded", _footer(metadata))
+    return answer, metadata
 
 
 def _footer(metadata: dict[str, Any]) -> str:
@@ -161,9 +189,9 @@ class Called(dict[str, Any]):
     """What is shown of a call."""
 
 
-def _put(shell: Any, bundle: Bundle, metadata: dict[str, Any] | None = None) -> None:
+def _put(shell: Any, bundle: Bundle) -> None:
     if in_notebook(shell):
-        show(bundle, metadata)
+        show(bundle)
     else:
         print(bundle["text/plain"])
 

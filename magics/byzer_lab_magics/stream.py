@@ -65,7 +65,7 @@ class TerminalWriter:
         print(f"\x1b[2m{footer}\x1b[0m" if sys.stdout.isatty() else footer, flush=True)
 
 
-class _Paced:
+class Paced:
     """Joins what comes faster than the page should be updated."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class _Paced:
         self._next_update = time.monotonic() + pause
 
 
-class BlockWriter(_Paced):
+class BlockWriter(Paced):
     """Finished blocks stay as they are, each an output of its own; only the tail is updated. At
     the end one output takes their place."""
 
@@ -122,7 +122,7 @@ class BlockWriter(_Paced):
         show(muted(footer))
 
 
-class PlainWriter(_Paced):
+class PlainWriter(Paced):
     """One output, updated as a whole: for a cell whose other outputs must stay."""
 
     def __init__(self) -> None:

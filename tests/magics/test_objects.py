@@ -11,7 +11,7 @@ from typing import Any
 
 import byzer_lab_magics
 import pytest
-from byzer_lab_magics import prompting
+from byzer_lab_magics import growing, prompting
 from byzer_lab_magics.names import split_names
 from byzer_lab_magics.talks import talks_of
 from byzer_lab_magics.tree import tree
@@ -242,3 +242,28 @@ def test_a_tree_of_what_stands_inside_of_itself_or_is_too_deep_ends() -> None:
     assert shown["text/plain"].endswith("list …")
     assert "a: list, 0" in shown["text/plain"]
     assert shown["text/html"].count("<details") == 50
+
+
+def test_a_tree_grows_in_a_notebook(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, str, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        growing, "show", lambda bundle, kept, name: shown.append((bundle["text/plain"], name, kept))
+    )
+    monkeypatch.setattr(
+        growing, "update", lambda bundle, name, kept: shown.append(
+            (bundle["text/plain"], name, kept)
+        )
+    )  # fmt: skip
+    monkeypatch.setattr(growing, "in_notebook", lambda shell: True)
+    monkeypatch.setattr(growing.GrowingTree, "_due", lambda self: True)
+    lab.answers(STORY, structured_output="constrained")
+    lab.run("%%prompt scripted --schema Story --as story\nTell")
+    assert len(shown) > 3
+    assert len({name for _, name, _ in shown}) == 1  # one output, updated
+    assert not any(kept for *_, kept in shown[:-1])
+    assert shown[-1][0].count("title:") == 3
+    assert shown[-1][2]["byzer_lab"]["structured_output"] == "constrained"
+    assert "One" not in shown[0][0]
+    lab.answers('{"title": 3}', STORY)  # asked for again
+    lab.run("%%prompt scripted --schema Story --as story\nTell")
+    assert lab.shell.user_ns["story"].title == "<b>A</b>"

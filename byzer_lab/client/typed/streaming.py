@@ -34,7 +34,7 @@ class Growing:
         text, meta = item
         if meta.finish_reason:
             self._attempts.read(text, meta.finish_reason)
-            meta.metadata |= self._attempts.facts
+            meta.metadata |= self._attempts.facts | {"output": text}
             if self._attempts.over:
                 yield StreamItem(self._attempts.value, meta)
             return
