@@ -20,6 +20,7 @@ from byzer_lab.cli import (
     scripts,
     secrets,
     serving,
+    training,
 )
 from byzer_lab.errors import ByzerLabError
 
@@ -29,8 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (cluster, deploying, asking, looking, scripts, serving, doctor):
+for group in (cluster, deploying, asking, looking, training, scripts, serving, doctor):
     app.add_typer(group.app)
+app.add_typer(training.jobs, name="jobs", help="Trainings and what became of them.")
 app.add_typer(keys.app, name="keys", help="Keys for the models' server.")
 app.add_typer(secrets.app, name="secrets", help="Values that ${NAME} finds.")
 app.add_typer(notebooks.app, name="notebooks", help="The example notebooks.")

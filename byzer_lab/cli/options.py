@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 
 from byzer_lab.schema import ParameterInfo
 
-MANY = ("--infer_params", "--llm_config")
+MANY = ("--infer_params", "--llm_config", "--params")
 """Options that take all the words up to the next option, as Byzer-LLM writes them."""
 FROM_ENVIRONMENT = "ENV "
 
