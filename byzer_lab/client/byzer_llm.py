@@ -7,18 +7,21 @@ from typing import Any, Self
 from byzer_lab.client.chatting import ChatCalls
 from byzer_lab.client.embedding import EmbeddingCalls
 from byzer_lab.client.prompting import PromptCalls
+from byzer_lab.client.speech import MediaCalls
 from byzer_lab.client.sub_clients import SubClients
 from byzer_lab.client.tokens import TokenCalls
 from byzer_lab.client.training.calls import TrainingCalls
 from byzer_lab.errors import InvalidRequestError
 
 
-class ByzerLLM(TrainingCalls, ChatCalls, EmbeddingCalls, TokenCalls, PromptCalls, SubClients):
+class ByzerLLM(
+    TrainingCalls, ChatCalls, EmbeddingCalls, TokenCalls, MediaCalls, PromptCalls, SubClients
+):
     """A client of one cluster. Settings made with ``setup_*`` return it, so that they chain.
 
     Its methods stand in ``settings.py``, ``lifecycle.py``, ``chatting.py``, ``asking.py``,
-    ``hooks.py``, ``embedding.py``, ``tokens.py``, ``prompting.py``, ``sub_clients.py``,
-    ``functions/calls.py`` and ``training/calls.py``.
+    ``hooks.py``, ``embedding.py``, ``tokens.py``, ``speech.py``, ``prompting.py``,
+    ``sub_clients.py``, ``functions/calls.py`` and ``training/calls.py``.
 
     Args:
         url: A Ray cluster to run on (``ray://HOST:PORT`` or ``HOST:PORT``); default: the user's
