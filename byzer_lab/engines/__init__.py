@@ -76,6 +76,13 @@ BACKENDS: dict[str, Backend] = {
         concurrency=100,
         aliases=("ray/deepspeed",),
     ),
+    "diffusers": Backend(
+        "byzer_lab.engines.diffusers:DiffusersEngine",
+        "Stable Diffusion and other pipelines that draw, on GPUs and CPUs",
+        library="diffusers",
+        extra="diffusers",
+        concurrency=4,
+    ),
 }
 
 

@@ -16,6 +16,8 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_TIMEOUT_S = 10.0
 ADAPTER = "adapter_config.json"
 """By this file an adapter's folder is known."""
+PIPELINE = "model_index.json"
+"""By this file a folder is known in which several models make a pipeline that draws."""
 BASE = "pretrained_model"
 """Where a finetuning job puts the base model, inside the adapter's folder."""
 
@@ -44,7 +46,7 @@ def find_model(
 
     Args:
         model_path: A folder, or a hub id such as ``org/name``.
-        marks: Files by one of which a model's folder is known; the hub is asked for config.json.
+        marks: Files by one of which a model's folder is known; the hub is asked for the last one.
         adapters: The folder may also hold an adapter, whose base model is found then.
 
     Raises:
@@ -64,10 +66,10 @@ def find_model(
         _check_folder(folder, marks)
         return ModelSource(str(folder), on_hub=False, offline=True)
     if _HUB_ID.fullmatch(model_path):
-        return _ask_hub(model_path)
+        return _ask_hub(model_path, marks[-1])
     raise InvalidRequestError(
         f"There is no folder {str(folder.absolute())!r}. A model path is a folder with a "
-        "config.json, or a hub id, which looks like org/name.",
+        f"{marks[-1]}, or a hub id, which looks like org/name.",
         model_path=model_path,
     )
 
@@ -150,9 +152,10 @@ def _check_folder(folder: Path, marks: tuple[str, ...]) -> None:
         names = sorted(entry.name for entry in folder.iterdir())
         there = f"it holds {', '.join(names[:5])}" if names else "it is empty"
         more = " and more" if len(names) > 5 else ""
+        library = "diffusers" if PIPELINE in marks else "transformers"
         raise InvalidRequestError(
             f"The folder {str(folder)!r} has no {' and no '.join(marks)}, so it is no model of "
-            f"the transformers library: {there}{more}."
+            f"the {library} library: {there}{more}."
         )
     for mark in found:
         try:
@@ -161,23 +164,23 @@ def _check_folder(folder: Path, marks: tuple[str, ...]) -> None:
             raise InvalidRequestError(f"{str(mark)!r} is no valid JSON: {error}.") from error
 
 
-def _ask_hub(hub_id: str) -> ModelSource:
+def _ask_hub(hub_id: str, mark: str) -> ModelSource:
     """One short question, because the library retries for half a minute without a network."""
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     reason = "HF_HUB_OFFLINE is set"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
         try:
             answer = httpx.head(
-                f"{endpoint}/{hub_id}/resolve/main/config.json",
+                f"{endpoint}/{hub_id}/resolve/main/{mark}",
                 headers=_authorization(),
                 timeout=_HUB_TIMEOUT_S,
             )
         except httpx.HTTPError as error:
             reason = f"{endpoint} can't be reached ({error})"
         else:
-            _check_answer(hub_id, answer.status_code, endpoint)
+            _check_answer(hub_id, answer.status_code, endpoint, mark)
             return ModelSource(hub_id, on_hub=True, offline=False)
-    if _downloaded_before(hub_id):
+    if _downloaded_before(hub_id, mark):
         return ModelSource(hub_id, on_hub=True, offline=True)
     raise EngineError(
         f"There is no folder {hub_id!r}, and as a hub id it can't be downloaded: {reason}. "
@@ -193,7 +196,7 @@ def _authorization() -> dict[str, str]:
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
-def _check_answer(hub_id: str, status: int, endpoint: str) -> None:
+def _check_answer(hub_id: str, status: int, endpoint: str, mark: str) -> None:
     if status in (401, 403):
         raise InvalidRequestError(
             f"{endpoint} doesn't let this account read {hub_id!r}, or there is no such model. "
@@ -202,11 +205,11 @@ def _check_answer(hub_id: str, status: int, endpoint: str) -> None:
     if status == 404:
         raise InvalidRequestError(
             f"There is no folder {hub_id!r}, and {endpoint} has no model of that name with a "
-            "config.json."
+            f"{mark}."
         )
 
 
-def _downloaded_before(hub_id: str) -> bool:
+def _downloaded_before(hub_id: str, mark: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(hub_id, "config.json"), str)
+    return isinstance(try_to_load_from_cache(hub_id, mark), str)
