@@ -14,10 +14,11 @@ import fake_launch
 import httpx
 import pytest
 import websocket
-from fake_gateway import TOKEN, FakeGateway, deployment
+from fake_gateway import TOKEN, FakeGateway, deployment, job
 from jupyter_process import JupyterProcess
 
 from byzer_lab.cluster.runtime import remove_runtime, write_runtime
+from byzer_lab.jobs import JobPoint
 from byzer_lab.records import OperationRecord
 
 ENDPOINTS = [
@@ -29,6 +30,13 @@ ENDPOINTS = [
     ("POST", "deployments/chat/scale"),
     ("GET", "deployments/chat/logs"),
     ("POST", "operations/op1/cancel"),
+    ("POST", "deployments"),
+    ("DELETE", "jobs/lora"),
+    ("POST", "jobs/lora/stop"),
+    ("POST", "jobs/lora/resume"),
+    ("POST", "jobs/lora/cancel"),
+    ("GET", "jobs/lora/points"),
+    ("GET", "jobs/lora/log"),
 ]
 CHANGES = [endpoint for endpoint in ENDPOINTS if endpoint[0] != "GET"]
 
@@ -245,6 +253,48 @@ def test_logs_wait_for_the_next_line(jupyter: JupyterProcess, connected: FakeGat
     assert time.monotonic() - began > 0.3
 
 
+def test_jobs_are_part_of_the_state(connected: FakeGateway, state: Callable[..., dict[str, Any]]):
+    connected.put_job(job("lora", step=3, total_steps=9))
+    deadline = time.monotonic() + 2
+    while not (first := state()["snapshot"])["jobs"]:
+        assert time.monotonic() < deadline
+    assert first["jobs"][0]["spec"]["name"] == "lora"
+    assert first["jobs"][0]["step"] == 3
+    connected.remove_job("lora")
+    since = {"epoch": first["epoch"], "since": first["rev"]}
+    while not (delta := state(**since)["snapshot"])["removed_jobs"]:
+        assert time.monotonic() < deadline
+    assert (delta["full"], delta["jobs"], delta["removed_jobs"]) == (False, [], ["lora"])
+
+
+def test_what_is_asked_of_jobs_reaches_the_gateway(jupyter: JupyterProcess, connected: FakeGateway):
+    for step in (1, 2, 3):
+        connected.put_job(job("lora", step=step, point=JobPoint(step=step, loss=1 / step)))
+    connected.say("lora", "there are 33 data in dataset")
+    page = jupyter.request("GET", "byzer-lab/jobs/lora/points", params={"after": 1}).json()
+    assert [point["step"] for point in page["points"]] == [2, 3]
+    page = jupyter.request("GET", "byzer-lab/jobs/lora/log", params={"after": -5}).json()
+    assert [line["text"] for line in page["lines"]] == ["there are 33 data in dataset"]
+    for action, state in (("stop", "stopping"), ("resume", "queued"), ("cancel", "cancelled")):
+        reply = jupyter.request("POST", f"byzer-lab/jobs/lora/{action}")
+        assert (reply.status_code, reply.json().get("state", "queued")) == (202, state)
+    jupyter.request("DELETE", "byzer-lab/jobs/lora", params={"files": "true"})
+    assert connected.requests == [
+        "stop lora",
+        "resume lora",
+        "cancel lora",
+        "delete lora files=true",
+    ]
+    assert jupyter.request("POST", "byzer-lab/jobs/lora/stop").status_code == 404
+
+
+def test_a_model_is_deployed(jupyter: JupyterProcess, connected: FakeGateway):
+    spec = {"name": "tuned", "model_path": "/jobs/lora/final"}
+    reply = jupyter.request("POST", "byzer-lab/deployments", json={"spec": spec})
+    assert reply.json()["kind"] == "deploy"
+    assert connected.deployments["tuned"].spec.model_path == "/jobs/lora/final"
+
+
 def test_the_gateways_errors_pass_through(jupyter: JupyterProcess, connected: FakeGateway):
     reply = jupyter.request("DELETE", "byzer-lab/deployments/nobody")
     assert reply.status_code == 404
@@ -283,6 +333,8 @@ def test_polling_does_not_keep_an_idle_server_alive(
     before = last_activity()
     jupyter.request("GET", "byzer-lab/state")
     jupyter.request("GET", "byzer-lab/deployments/chat/logs")
+    jupyter.request("GET", "byzer-lab/jobs/lora/log")
+    jupyter.request("GET", "byzer-lab/jobs/lora/points")
     assert last_activity() == before
 
 

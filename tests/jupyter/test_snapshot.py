@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_gateway import deployment
+from fake_gateway import deployment, job
 
 from byzer_lab.jupyter.snapshot import ENDED_OPERATIONS_KEPT, MergedState
 from byzer_lab.records import ClusterRecord, OperationRecord, StateSnapshot
@@ -97,3 +97,17 @@ def test_old_ended_operations_are_forgotten_and_running_ones_kept(state: MergedS
     assert len(kept) == ENDED_OPERATIONS_KEPT + 1
     assert "now" in kept
     assert "0" not in kept
+
+
+def test_jobs_are_merged_as_deployments_are(state: MergedState):
+    state.merge(update(11, jobs=[job("a", rev=11), job("b", rev=11)]))
+    state.merge(update(12, removed_jobs=["a"]))
+    snapshot = state.since("e", 11)
+    assert snapshot is not None
+    assert (snapshot.jobs, snapshot.removed_jobs, snapshot.removed) == ([], ["a"], [])
+    everything = state.since(None, None)
+    assert everything is not None
+    assert [record.spec.name for record in everything.jobs] == ["b"]
+    assert names(everything) == ["a", "b"]  # a deployment and a job may share a name
+    state.merge(update(13, full=True))
+    assert state.since("e", 13).jobs == []  # type: ignore[union-attr]

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.errors import InvalidRequestError, ModelNotFoundError, NotFoundError
+from byzer_lab.jobs import JobPoint, JobRecord, JobSpec
 from byzer_lab.records import (
     BackendRecord,
     ClusterRecord,
@@ -58,6 +59,13 @@ def deployment(name: str, workers: int | list[WorkerRecord] = 1, **fields: Any) 
     return DeploymentRecord(spec=spec, workers=workers, **{**usual, **fields})
 
 
+def job(name: str, **fields: Any) -> JobRecord:
+    """A job that trains, unless ``fields`` say otherwise."""
+    spec = JobSpec(name=name, kind="sft", model_path="bundled", folder=f"/jobs/{name}")
+    usual = {"id": f"id-{name}", "state": "running", "created_at": time.time()}
+    return JobRecord(**{"spec": spec, **usual, **fields})
+
+
 class FakeGateway:
     """Holds a state that a test changes, and tells it as the real gateway does."""
 
@@ -67,7 +75,10 @@ class FakeGateway:
         self.deployments: dict[str, DeploymentRecord] = {}
         self.operations: dict[str, OperationRecord] = {}
         self.logs: dict[str, list[LogLine]] = {}
+        self.jobs: dict[str, JobRecord] = {}
+        self.points: dict[str, list[JobPoint]] = {}
         self._removed: dict[str, int] = {}
+        self._removed_jobs: dict[str, int] = {}
         self._epoch = uuid.uuid4().hex
         self._rev = 1
         self._port = 0
@@ -101,6 +112,7 @@ class FakeGateway:
         """What a restart of the registry looks like."""
         self._epoch, self._rev = epoch, 1
         self._removed.clear()
+        self._removed_jobs.clear()
 
     def put(self, record: DeploymentRecord) -> DeploymentRecord:
         """Add or change a deployment."""
@@ -116,6 +128,25 @@ class FakeGateway:
         """End a deployment."""
         del self.deployments[name]
         self._removed[name] = self._next_rev()
+
+    def put_job(self, record: JobRecord) -> JobRecord:
+        """Add or change a job; its newest point becomes one of its curve."""
+        record.rev = self._next_rev()
+        self.jobs[record.spec.name] = record
+        points = self.points.setdefault(record.spec.name, [])
+        if record.point.step > (points[-1].step if points else 0):
+            points.append(record.point)
+        return record
+
+    def update_job(self, name: str, **fields: Any) -> None:
+        """Change fields of a job."""
+        self.put_job(msgspec.structs.replace(self.jobs[name], **fields))
+
+    def remove_job(self, name: str) -> None:
+        """Forget a job."""
+        del self.jobs[name]
+        self.points.pop(name, None)
+        self._removed_jobs[name] = self._next_rev()
 
     def operate(self, operation: OperationRecord) -> OperationRecord:
         """Add or change an operation."""
@@ -138,6 +169,8 @@ class FakeGateway:
         """Forget every deployment and what was asked."""
         for name in list(self.deployments):
             self.remove(name)
+        for name in list(self.jobs):
+            self.remove_job(name)
         self.operations.clear()
         self.logs.clear()
         self.requests.clear()
@@ -158,6 +191,10 @@ class FakeGateway:
             Route(f"{name}/scale", self._scale, methods=["POST"]),
             Route(f"{name}/logs", self._log),
             Route("/api/operations/{id}/cancel", self._cancel, methods=["POST"]),
+            Route("/api/jobs/{job}", self._delete_job, methods=["DELETE"]),
+            Route("/api/jobs/{job}/points", self._points),
+            Route("/api/jobs/{job}/log", self._log),
+            Route("/api/jobs/{job}/{action}", self._act_on_job, methods=["POST"]),
         ]
 
     async def _health(self, _: Request) -> Response:
@@ -179,6 +216,10 @@ class FakeGateway:
                 deployments=[item for item in self.deployments.values() if item.rev > known],
                 removed=[] if full else [n for n, at in self._removed.items() if at > known],
                 operations=[item for item in self.operations.values() if item.rev > known],
+                jobs=[item for item in self.jobs.values() if item.rev > known],
+                removed_jobs=[]
+                if full
+                else [n for n, at in self._removed_jobs.items() if at > known],
             )
         )
 
@@ -230,8 +271,29 @@ class FakeGateway:
             self.remove(operation.deployment)
         return json_response(self.operations[operation.id])
 
+    async def _delete_job(self, request: Request) -> Response:
+        name = self._named_job(request)
+        self.requests.append(f"delete {name} files={request.query_params.get('files')}")
+        record = self.jobs[name]
+        self.remove_job(name)
+        return json_response(record)
+
+    async def _act_on_job(self, request: Request) -> Response:
+        name, action = self._named_job(request), request.path_params["action"]
+        self.requests.append(f"{action} {name}")
+        states = {"stop": "stopping", "resume": "queued", "cancel": "cancelled"}
+        self.update_job(name, state=states[action])
+        return json_response(self.jobs[name], 202)
+
+    async def _points(self, request: Request) -> Response:
+        after = int(request.query_params.get("after", -1))
+        points = self.points.get(self._named_job(request), [])
+        return json_response({"points": [point for point in points if point.step > after]})
+
     async def _log(self, request: Request) -> Response:
-        lines = self.logs.get(self._named(request), [])
+        of_job = "job" in request.path_params
+        name = self._named_job(request) if of_job else self._named(request)
+        lines = self.logs.get(name, [])
         after = int(request.query_params.get("after", 0))
         if after < 0:
             after = max(0, len(lines) + after)
@@ -242,6 +304,12 @@ class FakeGateway:
         name = str(request.path_params["name"])
         if name not in self.deployments:
             raise ModelNotFoundError(f"No deployment is named {name!r}.")
+        return name
+
+    def _named_job(self, request: Request) -> str:
+        name = str(request.path_params["job"])
+        if name not in self.jobs:
+            raise NotFoundError(f"No job is named {name!r}.")
         return name
 
     def _accept(self, kind: Any, name: str, **fields: Any) -> Response:

@@ -19,6 +19,16 @@ SOURCES = """() => [...window.jupyterapp.shell.widgets('main')]
   .flatMap(widget => widget.content.widgets.map(cell => cell.model.sharedModel.source))"""
 
 
+OVERFLOWING = """() => {
+  const panel = document.querySelector('#byzer-lab-sidebar');
+  const right = panel.getBoundingClientRect().right + 0.5;
+  return [...panel.querySelectorAll('*')]
+    .filter(node => node.getBoundingClientRect().right > right)
+    .filter(node => !node.closest('[class*=rowName], dt, dd, svg, pre'))
+    .map(node => node.className || node.tagName);
+}"""
+
+
 class SidebarPage:
     """The sidebar in a browser window.
 
@@ -63,6 +73,33 @@ class SidebarPage:
         """Press one of a row's buttons, which show when the mouse is over it."""
         self.row(name).hover()
         self.row(name).get_by_role("button", name=label).click()
+
+    def job(self, name: str) -> Locator:
+        """The row of a job."""
+        return self.panel.locator(f'.jp-ByzerLab-row[data-job="{name}"]')
+
+    def act_on_job(self, name: str, label: str) -> None:
+        """Press one of a job's buttons, which show when the mouse is over it."""
+        self.job(name).hover()
+        self.job(name).get_by_role("button", name=label).click()
+
+    def resize(self, width_px: int) -> None:
+        """Give the sidebar a width."""
+        handle = self.page.locator("#jp-main-split-panel > .lm-SplitPanel-handle").first
+        place, panel = handle.bounding_box(), self.panel.bounding_box()
+        assert place is not None
+        assert panel is not None
+        mouse = self.page.mouse
+        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + width_px - panel["width"], y, steps=4)
+        mouse.up()
+
+    def overflowing(self) -> list[str]:
+        """What is wider than the sidebar: classes of elements, the outermost first."""
+        found: list[str] = self.page.evaluate(OVERFLOWING)
+        return found
 
     def dialog(self) -> Locator:
         """The open dialog."""

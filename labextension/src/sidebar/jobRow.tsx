@@ -180,10 +180,12 @@ function JobActivity(props: { job: IJob; tabIndex: number }): JSX.Element {
           <span>{trans.__('%1 %', Math.round(progress * 100))}</span>
         )
       )}
-      <ProgressBar
-        value={progress}
-        label={trans.__('Progress of %1', spec.name)}
-      />
+      {state !== 'queued' && (
+        <ProgressBar
+          value={progress}
+          label={trans.__('Progress of %1', spec.name)}
+        />
+      )}
     </div>
   );
 }
