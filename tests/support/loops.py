@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from byzer_lab.cluster.bootstrap import connect, ray_environment
 from byzer_lab.cluster.runtime import Runtime
@@ -21,7 +22,10 @@ from tests.support.notes import Notes
 
 
 def count(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Ten steps that are kept in a file; the second rank is killed once at step 4."""
+    """Ten steps that are kept in a file, and then a wait for a stop.
+
+    The second rank is killed once at step 4; only the first one hears of the stop.
+    """
     import torch
     import torch.distributed as dist
 
@@ -39,6 +43,8 @@ def count(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
         if dist.get_rank() == 1 and step == 4 and not (kept.parent / "killed").exists():
             (kept.parent / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+    while not any_rank(channel.stop_requested):
+        pass
     return {"steps": step, "ranks": dist.get_world_size()}
 
 
@@ -47,48 +53,53 @@ def refuse(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
     raise InvalidRequestError("Row 3 has no answer.", row=3)
 
 
-def wait_for_a_stop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Until the user wants to stop; only the first rank hears of it."""
-    while not any_rank(channel.stop_requested):
-        time.sleep(0.01)
-    return {"stopped": True}
+def drive(cluster: Runtime, what: str, spec: JobSpec, *, stop_at: int = -1) -> dict[str, Any]:
+    """Run a loop of this module, or ``run`` of a training's module, in a process of Ray's.
 
-
-def drive(cluster: Runtime, loop: str, folder: Path, *, stop: bool = False) -> dict[str, Any]:
-    """Run a loop on two workers from a process that is one of Ray's.
+    Args:
+        cluster: Where.
+        what: Name of the loop, or of the module.
+        spec: The job.
+        stop_at: The user wants to stop once this step was reported.
 
     Returns:
-        ``result`` or ``error`` (wire form), the steps of the ``points``, and what was ``printed``.
+        ``result`` or ``error`` (wire form), the steps of the ``points``, and the lines that were
+        ``printed``.
     """
     done = subprocess.run(
-        [sys.executable, "-m", __name__, cluster.ray_address, loop, str(folder), str(int(stop))],
+        [sys.executable, "-m", __name__, cluster.ray_address, what, str(stop_at)],
         env={**os.environ, **ray_environment()},
+        input=msgspec.json.encode(spec),
         capture_output=True,
-        text=True,
-        timeout=240,
+        timeout=280,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    *printed, last = done.stdout.splitlines()
-    return {**json.loads(last), "printed": "\n".join(printed)}
+    assert done.returncode == 0, done.stderr[-4000:].decode()
+    *printed, last = done.stdout.decode().splitlines()
+    return {**json.loads(last), "printed": printed}
 
 
-def main(address: str, loop: str, folder: str, stop: str) -> None:
+def main(address: str, what: str, stop_at: str) -> None:
+    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=JobSpec)
     ray = connect(address)
-    notes = Notes(stop=stop == "1")
-    spec = JobSpec(name="pair", kind="sft", model_path="bundled", folder=folder, workers=2)
+    notes = Notes(stop_at=int(stop_at) if int(stop_at) >= 0 else None)
     outcome: dict[str, Any] = {}
     try:
-        # By its name in the tests' package: here it belongs to __main__, which Ray would copy.
-        from tests.support import loops
+        if "." in what:
+            from importlib import import_module
 
-        config = {"folder": folder}
-        outcome["result"] = run_on_workers(spec, getattr(loops, loop), config, notes)
+            outcome["result"] = msgspec.to_builtins(import_module(what).run(spec, notes))
+        else:
+            # By its name in the tests' package: here it belongs to __main__, which Ray would copy.
+            from tests.support import loops
+
+            config = {"folder": spec.folder}
+            outcome["result"] = run_on_workers(spec, getattr(loops, what), config, notes)
     except ByzerLabError as error:
         outcome["error"] = error.to_wire()
     outcome["points"] = [point.step for point in notes.points]
     ray.shutdown()
-    print(json.dumps(outcome))
+    print(f"\n{json.dumps(outcome)}")
 
 
 if __name__ == "__main__":

@@ -194,7 +194,8 @@ def read_training(
         for name, kind in every.items()
         if name not in known
     ]
-    values = read_values([*own, *others], _once(given, own), owner)
+    infos = [*own, *others]
+    values = read_values(infos, _lists(_once(given, own), infos), owner)
     mine = {info.name for info in own}
     return (
         parameters(**{name: value for name, value in values.items() if name in mine}),
@@ -224,7 +225,7 @@ def check_data(spec: JobSpec, parameters: Training) -> None:
 
 
 def bad_json(name: str, text: str, error: ValueError) -> InvalidRequestError:
-    """The error of a parameter that must be a JSON object."""
+    """The error of a parameter that is written as JSON."""
     return InvalidRequestError(f"{name} is no valid JSON ({error}): {text[:80]!r}.")
 
 
@@ -248,6 +249,19 @@ def _config(value: Any) -> dict[str, Any]:
 
 def _renamed(given: Mapping[str, Any]) -> dict[str, Any]:
     return {RENAMED.get(name, name): value for name, value in given.items()}
+
+
+def _lists(given: dict[str, Any], infos: Iterable[ParameterInfo]) -> dict[str, Any]:
+    """Lists may be written as JSON, as Byzer-LLM does, beside a text with commas."""
+    kinds = {info.name: info.kind for info in infos}
+    found = dict(given)
+    for name, value in given.items():
+        if kinds.get(name) is list and isinstance(value, str) and value.startswith("["):
+            try:
+                found[name] = json.loads(value)
+            except ValueError as error:
+                raise bad_json(name, value, error) from error
+    return found
 
 
 def _once(given: dict[str, Any], own: Iterable[ParameterInfo]) -> dict[str, Any]:

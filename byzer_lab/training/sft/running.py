@@ -54,6 +54,8 @@ def run_job(spec: JobSpec, parameters: Training, channel: Channel, loop: Loop) -
         channel.report(JobReport(state="preparing", phase="reading the model"))
         base = read_base(spec, parameters)
         prepared = _prepare(spec, parameters, base, folder, channel)
+        # Each process of a group works in a folder of its own.
+        spec = msgspec.structs.replace(spec, folder=str(folder), model_path=base.folder)
         config = {"spec": msgspec.to_builtins(spec), "prepared": asdict(prepared)}
         channel.report(JobReport(phase="loading the model"))
         outcome = run_on_workers(spec, loop, config, channel)
