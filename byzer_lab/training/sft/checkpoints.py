@@ -29,6 +29,11 @@ def newest(folder: Path) -> str | None:
     return found[-1].path if found else None
 
 
+def step_of(path: str | None) -> int:
+    """The step of a checkpoint's folder; 0 without one."""
+    return int(path.rpartition("-")[2]) if path else 0
+
+
 def mark_whole(folder: Path, step: int, keep: int, *, best: str | None = None) -> None:
     """Mark a step's checkpoint as whole and remove older ones.
 

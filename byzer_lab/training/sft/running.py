@@ -25,7 +25,7 @@ from byzer_lab.training.parameters.trainer import Training
 from byzer_lab.training.reporting import Reporter, print_metrics
 from byzer_lab.training.saving import explained
 from byzer_lab.training.sft.arguments import LOGS, MODELS, Plan
-from byzer_lab.training.sft.checkpoints import newest, remove_broken
+from byzer_lab.training.sft.checkpoints import newest, remove_broken, step_of
 from byzer_lab.training.sft.final import save_final
 from byzer_lab.training.sft.loading import Base, read_base
 
@@ -123,7 +123,7 @@ def train(
         trainer.train(resume_from_checkpoint=begin)
         state = "stopped" if reporter.stopped else "completed"
         took = time.monotonic() - began
-        result = _figures(trainer, prepared, took)
+        result = _figures(trainer, prepared, took, step_of(begin))
         if trainer.is_world_process_zero():
             print(_log_line(result))
             print_metrics(result)
@@ -198,21 +198,23 @@ def _prepare(
     return prepared
 
 
-def _figures(trainer: Any, prepared: Prepared, took: float) -> dict[str, Any]:
-    """Of the whole run, with what earlier attempts have done."""
+def _figures(trainer: Any, prepared: Prepared, took: float, begun: int) -> dict[str, Any]:
+    """Of the whole run; what is per second, of this attempt, which began after that step."""
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     total, before = 0.0, 0
     for entry in history:
         total += entry["loss"] * (entry["step"] - before)
         before = entry["step"]
+    step, epoch = trainer.state.global_step, trainer.state.epoch or 0.0
+    done = step - begun
     evaluated = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     figures = {
-        "epoch": trainer.state.epoch or 0.0,
+        "epoch": epoch,
         "train_loss": total / max(1, before),
         "train_runtime": took,
-        "train_samples_per_second": prepared.rows * (trainer.state.epoch or 0.0) / took,
-        "train_steps_per_second": trainer.state.global_step / took,
-        "steps": trainer.state.global_step,
+        "train_samples_per_second": prepared.rows * epoch * done / max(1, step) / took,
+        "train_steps_per_second": done / took,
+        "steps": step,
         "tokens": int(trainer.state.num_input_tokens_seen),
     }
     if history:
