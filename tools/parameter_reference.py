@@ -19,13 +19,21 @@ from byzer_lab.providers.openai_wire.engine import OpenAIWire, WireSettings
 from byzer_lab.providers.presets import find_preset
 from byzer_lab.providers.settings import Settings, describe_settings
 from byzer_lab.providers.table import PREFIX, PROVIDERS, find_provider
-from byzer_lab.schema import ParameterInfo
+from byzer_lab.schema import ParameterInfo, describe_parameters
+from byzer_lab.training.parameters import (
+    converting,
+    dpo,
+    evaluating,
+    merging,
+    pretrain,
+    sft,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 INTRODUCTION = """\
 # Parameters
 
-Everything that a deployment can be told, made from the tables that also check it. \
+Everything that a deployment or a training can be told, made from the tables that also check it. \
 `%%llm_deploy NAME --backend BACKEND --help` prints the same in a notebook, Tab completes it, and \
 `%llm_deploy` alone opens a form with it.
 
@@ -51,6 +59,23 @@ Types of models that a provider serves, whatever the backend. Each parameter can
 the prefix `saas.` or without. Keys are references to variables of the environment \
 (`saas.api_key = ${OPENAI_API_KEY}`); the variable's name is yours to choose.
 """
+TRAININGS = """\
+## Trainings
+
+Parameters of jobs: keys of `model_params` and `parameters`, options of `%%llm_finetune`, of `run \
+command as LLM` in SQL and of `byzer-lab train --params`. See [training.md](training.md). The \
+kinds `sft` and `dpo` also take every argument of the trainers (`TrainingArguments` of \
+transformers, `SFTConfig` and `DPOConfig` of trl), and both spellings of Byzer-LLM: \
+`sft.int.max_seq_length`, and JSON in `config`. `sfft` takes `sfft.int.max_length` and its kin.
+"""
+TRAINED: dict[str, type[Any]] = {
+    "sft": sft.Parameters,
+    "dpo": dpo.Parameters,
+    "sfft": pretrain.Parameters,
+    "merge": merging.Parameters,
+    "convert": converting.Parameters,
+    "evaluate": evaluating.Parameters,
+}
 CHOICES: dict[str, tuple[dict[str, str], ...]] = {
     "minimax": ({}, {"saas.model": "speech-02-hd"}),
 }
@@ -69,6 +94,9 @@ def page() -> str:
     for name, backend in BACKENDS.items():
         parts += backend_part(name, backend)
     parts += provider_part()
+    parts.append(TRAININGS)
+    for kind, parameters in TRAINED.items():
+        parts += [f"### {kind}\n", table(describe_parameters(parameters))]
     return "\n".join(parts)
 
 

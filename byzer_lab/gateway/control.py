@@ -70,6 +70,9 @@ class Control:
     async def submit_job(self, request: Request) -> Response:
         return await self._change("submit_job", await request.body())
 
+    async def jobs(self, _: Request) -> Response:
+        return await self._read("jobs")
+
     async def job(self, request: Request) -> Response:
         since = _number(request, "since", -1)
         return await self._read("job", request.path_params["name"], since, _wait(request))
@@ -155,6 +158,7 @@ def control_routes(registry: ActorHandle, keys: KeyStore) -> list[Route]:
         Route(f"{deployment}/generation", control.generation, methods=["POST"]),
         Route(f"{deployment}/route", control.route),
         Route(f"{deployment}/logs", control.log),
+        Route("/api/jobs", control.jobs),
         Route("/api/jobs", control.submit_job, methods=["POST"]),
         Route(job, control.job),
         Route(job, control.delete_job, methods=["DELETE"]),

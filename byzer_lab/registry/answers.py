@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 import msgspec
 
 from byzer_lab.errors import ByzerLabError, describe
+from byzer_lab.jobs import JobRecord
 from byzer_lab.records import OperationRecord
 
 P = ParamSpec("P")
@@ -38,7 +39,7 @@ def answers(method: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Answer
         except Exception as error:
             unforeseen = ByzerLabError(f"The registry failed: {describe(error)}")
             return Answer(500, msgspec.json.encode({"error": unforeseen.to_wire()}))
-        status = 202 if isinstance(value, OperationRecord) and not value.finished_at else 200
-        return Answer(status, msgspec.json.encode(value))
+        going = isinstance(value, OperationRecord | JobRecord) and not value.finished_at
+        return Answer(202 if going else 200, msgspec.json.encode(value))
 
     return call

@@ -22,6 +22,11 @@ class JobCalls:
         return await self._jobs.submit(decode_body(body, JobBody))
 
     @answers
+    async def jobs(self) -> list[JobRecord]:
+        """All jobs; see ``GET /api/jobs``."""
+        return self._jobs.all()
+
+    @answers
     async def job(self, name: str, since: int, wait: float) -> JobRecord:
         """One job; see ``GET /api/jobs/NAME``."""
         return await self._jobs.job(name, since, wait)

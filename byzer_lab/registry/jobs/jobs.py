@@ -88,6 +88,10 @@ class Jobs:
                 "another name, or begin with replace."
             )
 
+    def all(self) -> list[JobRecord]:
+        """Every job, oldest first."""
+        return sorted(self._journal.jobs.values(), key=lambda record: record.created_at)
+
     async def job(self, name: str, since: int, wait: float) -> JobRecord:
         """One job; with ``wait`` once it is newer than ``since`` or has ended."""
         deadline = time.monotonic() + wait

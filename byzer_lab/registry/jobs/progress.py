@@ -45,8 +45,7 @@ def apply_report(record: JobRecord, report: JobReport, redact: Redactor) -> None
 
 def add_warnings(record: JobRecord, sentences: Iterable[str]) -> None:
     """Each sentence once; the oldest go first."""
-    new = [sentence for sentence in sentences if sentence not in record.warnings]
-    record.warnings = [*record.warnings, *new][-WARNINGS_KEPT:]
+    record.warnings = list(dict.fromkeys([*record.warnings, *sentences]))[-WARNINGS_KEPT:]
 
 
 def begin_again(record: JobRecord) -> None:

@@ -203,11 +203,12 @@ class JobSupervisor:
                 add_warnings(record, [f"{loss.message} What it has is its checkpoint {step}."])
             self._finish(record.ending)
             return False
-        reached, self._furthest = self._furthest, max(self._furthest, record.step)
-        self._losses = 1 if self._furthest > reached else self._losses + 1
+        before, self._furthest = self._furthest, max(self._furthest, record.step)
+        self._losses = 1 if self._furthest > before else self._losses + 1
         if self._losses >= record.spec.max_attempts:
-            times = "" if self._losses == 1 else f" {self._losses} times without getting further"
-            self.fail(EngineError(f"{loss.message[:-1]}, at step {record.step}{times}."))
+            again = f" {self._losses} times in a row" if self._losses > 1 else ""
+            reached = f"without getting further than step {self._furthest}"
+            self.fail(EngineError(f"{loss.message[:-1]}{again}, {reached}."))
             return False
         at, attempt = record.step, record.attempt
         begin_again(record)
@@ -270,8 +271,11 @@ class JobSupervisor:
 
     def fail(self, error: ByzerLabError) -> None:
         """End it with an error."""
+        if self.record.ending == "cancelled":
+            self._finish("cancelled")
+            return
         self.record.error = self._redact.error(error).to_wire()
-        self._finish(self.record.ending if self.record.ending == "cancelled" else "failed")
+        self._finish("failed")
 
     def _finish(self, state: Literal["completed", "stopped", "failed", "cancelled"]) -> None:
         record = self.record

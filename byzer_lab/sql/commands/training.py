@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -180,6 +181,7 @@ def _table(records: Sequence[JobRecord]) -> pa.Table:
         "loss": pa.array([r.point.loss for r in records], pa.float64()),
         "folder": [r.spec.folder for r in records],
         "path": [_path(r) for r in records],
+        "result": [json.dumps(r.result, ensure_ascii=False) if r.result else None for r in records],
         "error": pa.array([(r.error or {}).get("message") for r in records], pa.string()),
     }
     return pa.table({name: _typed(name, values) for name, values in columns.items()})
