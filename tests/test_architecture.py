@@ -61,7 +61,7 @@ ROOMS: dict[str, set[str]] = {
     "cli": {"client", "cluster", "gateway", "sql"},
     "jupyter": {"cluster"},
     "widgets": {"client", "cluster", "engines", "providers", "bundled"},
-    "magics": {"client", "cluster", "engines", "sql", "widgets"},
+    "magics": {"client", "cluster", "engines", "sql", "training", "widgets"},
 }
 """What each room may import beside the ground, itself and the version."""
 
@@ -94,7 +94,7 @@ PLACES: dict[str, set[str]] = {
     "ipywidgets": {"widgets"},
     "duckdb": {"sql"},
     "sqlglot": {"sql"},
-    "pyarrow": {"sql"},
+    "pyarrow": {"sql", "training"},
     "pyspark": {"sql"},
     "typer": {"cli"},
 }
