@@ -45,6 +45,7 @@ class Completion(Matcher):
         known = "|".join(self._magics)
         self._pattern = re.compile(rf"\s*(?:\w+\s*=\s*)?(%%?)({known})\s+(.*)$")
         self._names = CachedNames(names or deployment_names)
+        self._jobs = CachedNames(job_names)
         super().__init__(shell, "byzer_lab")
 
     def match(self, context: Any) -> dict[str, Any]:
@@ -74,6 +75,8 @@ class Completion(Matcher):
         named = arguments.positionals[index : index + 1]
         if not one_line_text and named and named[0].deployment:
             return _found(self._names(), fragment)
+        if named and named[0].job:
+            return _found(self._jobs(), fragment)
         return {"completions": []}
 
     @staticmethod
@@ -144,6 +147,15 @@ def deployment_names() -> list[str]:
         return []
     records = session.gateway.state().deployments
     return [r.spec.name for r in sorted(records, key=lambda r: r.state != "ready")]
+
+
+def job_names() -> list[str]:
+    """Names of the jobs of the running cluster, the newest first."""
+    session = running_session()
+    if session is None:
+        return []
+    jobs = session.gateway.state().jobs
+    return [record.spec.name for record in sorted(jobs, key=lambda r: -r.created_at)]
 
 
 class CachedNames:

@@ -131,7 +131,7 @@ def read_spec(options: dict[str, Any], body: str) -> DeploymentSpec:
     fields = set(DeploymentSpec.__struct_fields__)
     spec = DeploymentSpec(
         **{name: value for name, value in options.items() if name in fields and value is not None},
-        resources=_resources(options["resource"]),
+        resources=read_resources("llm_deploy", options["resource"]),
         infer_params=infer_params,
         generation=read_sampling(generation),
     )
@@ -139,7 +139,12 @@ def read_spec(options: dict[str, Any], body: str) -> DeploymentSpec:
     return spec
 
 
-def _resources(given: list[str]) -> dict[str, float]:
+def read_resources(magic: str, given: list[str]) -> dict[str, float]:
+    """The values of ``--resource``.
+
+    Raises:
+        UsageError: One is not written as it must be.
+    """
     resources = {}
     for text in given:
         name, _, amount = text.partition("=")
@@ -147,7 +152,7 @@ def _resources(given: list[str]) -> dict[str, float]:
             resources[name] = float(amount)
         except ValueError:
             raise UsageError(
-                f"%llm_deploy: --resource is {text!r}; write NAME=AMOUNT, such as big_memory=0.01."
+                f"%{magic}: --resource is {text!r}; write NAME=AMOUNT, such as big_memory=0.01."
             ) from None
     return resources
 

@@ -78,6 +78,7 @@ class Positional:
         kind: What it is.
         required: Must be given.
         deployment: It names a deployment, which completion knows.
+        job: It names a job, which completion knows.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Positional:
     kind: Kind = "text"
     required: bool = True
     deployment: bool = False
+    job: bool = False
 
 
 HELP = Option("help", "print this and do nothing else", kind="flag", short="h")

@@ -11,7 +11,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import Configurable
 
 from byzer_lab.schema import ParameterInfo
-from byzer_lab_magics import deploying, looking, prompting, sql, talks
+from byzer_lab_magics import deploying, finetuning, jobs, looking, prompting, sql, talks
 from byzer_lab_magics.arguments import Arguments, HelpWanted
 from byzer_lab_magics.complete import CachedNames, Completion, deployment_names
 from byzer_lab_magics.inputs import Inputs
@@ -71,6 +71,14 @@ def entries(settings: ByzerMagics) -> list[MagicEntry]:
         ),
         MagicEntry(deploying.UNDEPLOY, deploying.undeploy),
         MagicEntry(deploying.SCALE, deploying.scale),
+        MagicEntry(
+            finetuning.FINETUNE,
+            finetuning.finetune,
+            cell=True,
+            more_help=finetuning.kind_help,
+            body=finetuning.parameters_in,
+        ),
+        MagicEntry(jobs.JOBS, jobs.llm_jobs),
         MagicEntry(looking.LIST, looking.list_deployments),
         MagicEntry(looking.META, looking.meta),
         MagicEntry(looking.LOGS, looking.logs),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import atexit
 import keyword
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from byzer_lab.jobs import JobRecord
 from byzer_lab.records import OperationRecord
 from byzer_lab_magics.arguments import Arguments
+from byzer_lab_magics.connection import connect
 from byzer_lab_magics.failures import interrupted
+from byzer_lab_magics.job_following import following
 from byzer_lab_magics.options import Option
 from byzer_lab_magics.show import StateLine, say
 from byzer_lab_magics.sql_progress import SqlProgress, summary
@@ -143,7 +144,7 @@ def _way(shell: Any, options: dict[str, Any]) -> Way:
         dialect=options["dialect"],
         say=lambda text: say(shell, text),
         deploying=_deploying(shell),
-        watching=_watching(shell),
+        watching=following(shell, lambda: connect(shell).gateway),
         planned=(lambda text: say(shell, text)) if _tells(options) else None,
     )
 
@@ -169,8 +170,6 @@ def _run(shell: Any, runner: Any, way: Way, body: str) -> str:
 
 def _deploying(shell: Any) -> Callable[..., None]:
     def deploying(name: str, deploy: Callable[[Callable[[OperationRecord], None]], None]) -> None:
-        from byzer_lab_magics.connection import connect
-
         connect(shell)  # shows how a cluster starts
         line = StateLine(shell, name)
         line.running("deploying")
@@ -189,26 +188,3 @@ def _deploying(shell: Any) -> Callable[..., None]:
         line.end("succeeded", f"ready · a function of SQL now · {line.seconds:.1f} s")
 
     return deploying
-
-
-def _watching(shell: Any) -> Callable[[Iterable[JobRecord]], None]:
-    def watching(changes: Iterable[JobRecord]) -> None:
-        from byzer_lab_magics.job_view import progress, words
-
-        line: StateLine | None = None
-        try:
-            for record in changes:
-                line = line or StateLine(shell, record.spec.name)
-                if record.finished_at is None:
-                    line.running(words(record), progress(record))
-                else:
-                    line.end(_ENDS.get(record.state, "cancelled"), words(record))
-        except KeyboardInterrupt:
-            if line:
-                line.end("cancelled", "no longer watched; the job goes on")
-            raise
-
-    return watching
-
-
-_ENDS = {"completed": "succeeded", "failed": "failed"}
