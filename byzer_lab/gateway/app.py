@@ -21,9 +21,10 @@ from byzer_lab.gateway.openai import failures
 from byzer_lab.gateway.openai.chat import ChatCompletions
 from byzer_lab.gateway.openai.completions import Completions
 from byzer_lab.gateway.openai.embeddings import Embeddings, Rerank
-from byzer_lab.gateway.openai.media import Images, Speech, Transcriptions
+from byzer_lab.gateway.openai.media import Images, Speech
 from byzer_lab.gateway.openai.models import Models
 from byzer_lab.gateway.openai.responses import Responses
+from byzer_lab.gateway.openai.transcriptions import Transcriptions, Translations
 from byzer_lab.gateway.openapi import describe, page
 from byzer_lab.gateway.service import Service
 from byzer_lab.web import build_app, error_response, json_response
@@ -39,6 +40,7 @@ HANDLERS: tuple[type[Handler[Any]], ...] = (
     Images,
     Speech,
     Transcriptions,
+    Translations,
 )
 """The endpoints that a model answers, in the order of the documentation."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import time
 import traceback
@@ -27,6 +28,7 @@ EVENTS = "text/event-stream"
 STATE = "byzer-lab.exchange"
 """Where the request's scope holds its exchange."""
 
+_NO_WHOLE_NUMBER = re.compile(r"Expected `[^`]*\bint\b[^`]*`, got `float`")
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
@@ -82,6 +84,14 @@ class Handler(Generic[B]):
         """
         raise NotImplementedError
 
+    async def read(self, scope: Scope, receive: Receive) -> B:
+        """The body of a request.
+
+        Raises:
+            InvalidRequestError: It is not what :attr:`body` says, or too large.
+        """
+        return _read(await read_whole(Request(scope, receive)), self.body)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope.get(STATE) or Exchange()
         started, status = time.perf_counter(), 499  # nothing sent: the reader has left
@@ -112,7 +122,7 @@ class Handler(Generic[B]):
             await send(message)
 
         try:
-            body = _read(await _body(Request(scope, receive)), self.body)
+            body = await self.read(scope, receive)
             answering = self._answer(body, exchange, scope, receive, once)
             await while_connected(answering, receive)
         except ByzerLabError as error:
@@ -166,8 +176,12 @@ def _foreseen() -> Any:
         raise EngineError(describe(error)) from error
 
 
-async def _body(request: Request) -> bytes:
-    """The body, up to its limit."""
+async def read_whole(request: Request) -> bytes:
+    """The bytes of a body.
+
+    Raises:
+        InvalidRequestError: There are more than :data:`MOST_BYTES`.
+    """
     size, blocks = 0, []
     async for block in request.stream():
         size += len(block)
@@ -185,7 +199,12 @@ class _TooLargeError(InvalidRequestError):
 def _read(body: bytes, kind: type[B]) -> B:
     """Decode and check a body; the error names the parameter as OpenAI does."""
     try:
-        return decode_body(body, kind)
+        try:
+            return decode_body(body, kind)
+        except InvalidRequestError as error:
+            if not _NO_WHOLE_NUMBER.search(error.message):
+                raise
+            return decode_body(_with_whole_numbers(body), kind)
     except InvalidRequestError as error:
         place = _PLACE.search(error.message)
         unknown = _UNKNOWN.search(error.message)
@@ -194,6 +213,19 @@ def _read(body: bytes, kind: type[B]) -> B:
         if unknown:
             error.message = f"Unknown parameter: {error.details['param']!r}."
         raise
+
+
+def _with_whole_numbers(body: bytes) -> bytes:
+    """The body with ``1.0`` as ``1``: JSON knows no difference, and some clients write it so."""
+
+    def read(text: str) -> int | float:
+        value = float(text)
+        return int(value) if value.is_integer() else value
+
+    try:
+        return json.dumps(json.loads(body, parse_float=read), allow_nan=False).encode()
+    except (ValueError, RecursionError):  # a number beyond all bounds, or deeper than Python reads
+        return body
 
 
 def text_event(name: str, data: bytes) -> bytes:

@@ -21,6 +21,8 @@ from byzer_lab_magics.parameters import body_candidates
 WAIT_S = 0.2
 """Most that a Tab waits for the cluster."""
 FRESH_S = 1.0
+ONE_LINE = ("prompt", "llm_speak", "llm_draw")
+"""Magics whose line form ends with a text."""
 
 
 class Completion(Matcher):
@@ -62,7 +64,7 @@ class Completion(Matcher):
         percent, magic, rest = found.groups()
         *before, fragment = rest.split(" ")
         arguments = self._magics[magic]
-        one_line_text = magic == "prompt" and percent == "%"
+        one_line_text = magic in ONE_LINE and percent == "%"
         if fragment.startswith("-") and "=" not in fragment:
             return _found(_options(arguments, before, fragment), fragment)
         option = _awaiting(arguments, before, fragment)

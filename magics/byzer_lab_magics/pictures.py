@@ -31,11 +31,18 @@ def picture(shell: Any, name: str) -> ImagePart:
     Raises:
         UsageError: It is none of these.
     """
+    return ImagePart(ImageUrl(_url(_value(shell, name), name)))
+
+
+def picture_bytes(shell: Any, name: str) -> bytes:
+    """The bytes of a picture's file; arguments and errors of :func:`picture`, but no URL."""
+    return _bytes(_value(shell, name), name)
+
+
+def _value(shell: Any, name: str) -> Any:
     if name in shell.user_ns or not _is_file(name):
-        value = looked_up(shell, "image", name)
-    else:
-        value = Path(name)
-    return ImagePart(ImageUrl(_url(value, name)))
+        return looked_up(shell, "image", name)
+    return Path(name)
 
 
 def _url(value: Any, name: str) -> str:

@@ -11,7 +11,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import Configurable
 
 from byzer_lab.schema import ParameterInfo
-from byzer_lab_magics import deploying, finetuning, jobs, looking, prompting, sql, talks
+from byzer_lab_magics import deploying, finetuning, jobs, looking, prompting, speech, sql, talks
 from byzer_lab_magics.arguments import Arguments, HelpWanted
 from byzer_lab_magics.complete import CachedNames, Completion, deployment_names
 from byzer_lab_magics.inputs import Inputs
@@ -60,6 +60,9 @@ def entries(settings: ByzerMagics) -> list[MagicEntry]:
     return [
         MagicEntry(sql.SQL, llm_sql, cell=True),
         MagicEntry(prompting.PROMPT, prompt, cell=True),
+        MagicEntry(speech.SPEAK, speech.speak, cell=True),
+        MagicEntry(speech.DRAW, speech.draw, cell=True),
+        MagicEntry(speech.TRANSCRIBE, speech.transcribe, cell=True),
         MagicEntry(talks.CONVERSATION, talks.conversation),
         MagicEntry(
             deploying.DEPLOY,
@@ -123,7 +126,7 @@ class Registration:
 
 def _function(shell: Any, entry: MagicEntry) -> Callable[..., Any]:
     arguments = entry.arguments
-    one_line = arguments in (prompting.PROMPT, sql.SQL)
+    one_line = arguments in (prompting.PROMPT, sql.SQL, speech.SPEAK, speech.DRAW)
 
     def magic(line: str, cell: str | None = None) -> Any:
         if entry.bare and not f"{line}{cell or ''}".strip():

@@ -5,11 +5,12 @@ import pickle
 
 import pytest
 from byzer_lab_magics.looking import COLUMNS
-from byzer_lab_magics.media import Media, bundle
+from byzer_lab_magics.media import Media
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import bar
 from byzer_lab_magics.table import Facts, Table
 
+from byzer_lab.client.media import medium
 from byzer_lab.types import Chunk, Message, TokenLogprob, Usage
 
 
@@ -35,9 +36,12 @@ def test_sounds_and_pictures_of_a_reply(capsys: pytest.CaptureFixture[str]) -> N
     assert media.files == [b"abc"]
     media.show(shell=None)
     assert capsys.readouterr().out == "[audio/mpeg, 3 bytes; --as NAME keeps them in NAME.data]\n"
-    shown = bundle(b"abc", 'audio/"><script>', "words")
+    shown = medium(b"abc", 'audio/"><script>')._repr_mimebundle_()
     assert "<script>" not in shown["text/html"]
-    assert bundle(b"abc", "image/png", "words") == {"image/png": "YWJj", "text/plain": "words"}
+    assert medium(b"abc", "image/png")._repr_mimebundle_() == {
+        "image/png": "YWJj",
+        "text/plain": "image/png, 3 bytes",
+    }
     reply = Reply("", files=media.files, media_type=media.media_type)
     assert (reply.data, reply.media_type, Reply("x").data) == (b"abc", "audio/mpeg", b"")
 

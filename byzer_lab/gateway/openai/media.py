@@ -1,5 +1,5 @@
-"""``POST /v1/images/generations``, ``/v1/audio/speech`` and ``/v1/audio/transcriptions``: what a
-provider's deployment draws or speaks.
+"""``POST /v1/images/generations`` and ``/v1/audio/speech``: what a deployment draws or speaks, be
+it a provider's or a local model.
 
 https://platform.openai.com/docs/api-reference/images/create
 """
@@ -23,6 +23,9 @@ from byzer_lab.gateway.service import Exchange
 from byzer_lab.types import Chunk, GenerateRequest, Message
 from byzer_lab.web import json_response
 
+SOUND = "mp3"
+"""What OpenAI's clients get where they name no format."""
+
 
 def _request(exchange: Exchange, text: str, given: dict[str, Any]) -> GenerateRequest:
     """Such a deployment is asked with one message: a JSON object with ``input``."""
@@ -41,7 +44,7 @@ class Images(Handler[shapes.ImageBody]):
 
     async def answer(self, body: shapes.ImageBody, exchange: Exchange) -> Response:
         name, adapter = self.service.find(body.model, exchange)
-        _refuse_adapter(adapter)
+        refuse_adapter(adapter)
         if body.response_format == "url":
             raise refused("response_format", "pictures are not kept here; ask for b64_json.")
         names = ("n", "size", "quality", "style", "background", "output_format")
@@ -74,10 +77,14 @@ class Speech(Handler[shapes.SpeechBody]):
 
     async def answer(self, body: shapes.SpeechBody, exchange: Exchange) -> Stream:
         name, adapter = self.service.find(body.model, exchange)
-        _refuse_adapter(adapter)
+        refuse_adapter(adapter)
         voice = body.voice.get("id") if isinstance(body.voice, dict) else body.voice
-        names = ("instructions", "response_format", "speed")
-        given = {"voice": voice, **{one: getattr(body, one) for one in names}}
+        given = {
+            "voice": voice,
+            "instructions": body.instructions,
+            "response_format": body.response_format or SOUND,
+            "speed": body.speed,
+        }
         request = _request(exchange, body.input, given)
         chunks = chunks_of(self.service, name, [request], exchange)
         first = None
@@ -93,20 +100,6 @@ class Speech(Handler[shapes.SpeechBody]):
             await chunks.aclose()
             raise
         return Stream(_sound(first, chunks), first.media_type)
-
-
-class Transcriptions(Handler[Any]):
-    """Sound as text: refused, until an engine can."""
-
-    path = "/v1/audio/transcriptions"
-    summary = "Write down what is said: no engine here can yet, so every request is refused."
-    body = Any
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        error = InvalidRequestError(
-            "No engine of this server writes down what is said; use a service that does."
-        )
-        await self.failures.error_response(error, {})(scope, receive, send)
 
 
 async def _sound(first: Chunk, chunks: AsyncGenerator[tuple[int, Chunk]]) -> AsyncGenerator[bytes]:
@@ -126,6 +119,7 @@ def _no_media(name: str, verb: str) -> ByzerLabError:
     return InvalidRequestError(f"{name!r} is no model that {verb}.", param="model")
 
 
-def _refuse_adapter(adapter: str | None) -> None:
+def refuse_adapter(adapter: str | None) -> None:
+    """Refuse a name of an adapter: only models that write text have some."""
     if adapter:
-        raise refused("model", f"a provider's model has no adapter {adapter!r}.")
+        raise refused("model", f"a model of pictures or sounds has no adapter {adapter!r}.")
