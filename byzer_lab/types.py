@@ -302,6 +302,8 @@ class Chunk(msgspec.Struct, omit_defaults=True):
         logprobs: One for each of these tokens, where they were asked for.
         finish_reason: Set on the last chunk only.
         usage: Set on the last chunk only.
+        stop: Which of the stop texts ended the answer, on the last chunk; empty where none did, or
+            where the provider doesn't tell.
         error: Set instead of ``finish_reason`` when the answer broke off: an error's wire form.
     """
 
@@ -316,6 +318,7 @@ class Chunk(msgspec.Struct, omit_defaults=True):
     logprobs: list[TokenLogprob] = []
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    stop: str = ""
     error: dict[str, Any] | None = None
 
 

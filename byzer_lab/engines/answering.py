@@ -54,6 +54,9 @@ class Answer(Protocol):
     def stopped(self) -> bool: ...
 
     @property
+    def stop(self) -> str: ...
+
+    @property
     def called(self) -> bool: ...
 
     def feed(self, tokens: Sequence[int]) -> str: ...
@@ -119,4 +122,5 @@ async def chunks_of(
         logprobs=told_logprobs(),
         finish_reason=finish,
         usage=Usage(input_tokens=len(plan.prompt), output_tokens=made),
+        stop=answer.stop if finish == "stop" else "",
     )

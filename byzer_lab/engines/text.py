@@ -132,6 +132,11 @@ class AnswerText:
         return self._stops.found is not None
 
     @property
+    def stop(self) -> str:
+        """The stop string that has ended the answer; empty: none."""
+        return self._stops.found or ""
+
+    @property
     def called(self) -> bool:
         """Whether a tool was called: never, in an answer that is text alone."""
         return False

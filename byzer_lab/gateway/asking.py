@@ -89,6 +89,7 @@ class Whole:
         self.calls: dict[int, ToolCall] = {}
         self.logprobs: list[TokenLogprob] = []
         self.finish = "stop"
+        self.stop = ""
         self.usage = Usage()
 
     def add(self, chunk: Chunk) -> None:
@@ -98,6 +99,7 @@ class Whole:
         self.logprobs += chunk.logprobs
         add_pieces(self.calls, chunk.tool_calls)
         self.finish = chunk.finish_reason or self.finish
+        self.stop = chunk.stop or self.stop
         self.usage = chunk.usage or self.usage
 
     @property

@@ -170,6 +170,7 @@ class Claude(Provider):
         thoughts: dict[int, dict[str, Any]] = {}
         ending = Ending(self.type, answer.facts)
         input_tokens = cached_tokens = output_tokens = 0
+        stop = ""
         async for event in events(answer.blocks()):
             news = answer.decode(event.data)
             kind = news.get("type")
@@ -205,8 +206,9 @@ class Claude(Provider):
                     block["signature"] = signature
             elif kind == "message_delta":
                 usage = news.get("usage") or {}
-                reason = (news.get("delta") or {}).get("stop_reason")
-                ending.reason = reason or ending.reason
+                delta = news.get("delta") or {}
+                ending.reason = delta.get("stop_reason") or ending.reason
+                stop = delta.get("stop_sequence") or stop
             elif kind == "error":
                 raise self._refused(news, answer.facts.request_id)
             if usage:  # counts of a later event take the place of earlier ones
@@ -222,7 +224,7 @@ class Claude(Provider):
         told = self.usage(
             answer.facts, input_tokens, output_tokens, model=model, cached_tokens=cached_tokens
         )
-        yield Chunk(finish_reason=finish, usage=told)
+        yield Chunk(finish_reason=finish, usage=told, stop=stop)
 
     def _refused(self, news: dict[str, Any], request_id: str) -> ProviderError:
         kind, said = read_refusal(news)

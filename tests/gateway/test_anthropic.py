@@ -90,6 +90,23 @@ def test_a_conversation_arrives(anthropic: Any, talking: str) -> None:
     ]
 
 
+def test_the_stop_text_that_ended_an_answer(anthropic: Any, talking: str) -> None:
+    ask = {
+        "model": talking,
+        "max_tokens": 20,
+        "messages": [{"role": "user", "content": "until"}],
+        "stop_sequences": ["A", "END"],
+    }
+    found = anthropic.messages.create(**ask)
+    assert (found.stop_reason, found.stop_sequence) == ("stop_sequence", "END")
+    with anthropic.messages.stream(**ask) as stream:
+        final = stream.get_final_message()
+    assert (final.stop_reason, final.stop_sequence) == ("stop_sequence", "END")
+    del ask["stop_sequences"]
+    found = anthropic.messages.create(**ask)
+    assert (found.stop_reason, found.stop_sequence) == ("end_turn", None)
+
+
 def test_tools_and_thoughts(anthropic: Any, talking: str) -> None:
     ask = {
         "model": talking,

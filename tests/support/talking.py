@@ -27,7 +27,7 @@ class TalkingEngine:
     """Answers with the request as JSON, or with what it was asked for.
 
     A schema or tools that must be used are answered in kind; ``think`` anywhere in the last
-    message is thought about first.
+    message is thought about first, and ``until`` there ends the answer at the last stop text.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -41,7 +41,7 @@ class TalkingEngine:
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         last = request.messages[-1].text if request.messages else request.prompt or ""
-        finish = "stop"
+        finish, stop = "stop", ""
         if "think" in last:
             yield Chunk(reasoning="let me see ", tokens=1)
             yield Chunk(reasoning="...", tokens=1)
@@ -58,11 +58,14 @@ class TalkingEngine:
             top = [TokenLogprob(n, "xy"[n], -1.0 - n) for n in range(request.sampling.logprobs)]
             yield Chunk(text="x", tokens=1, logprobs=[TokenLogprob(0, "x", -1.0, top)])
             yield Chunk(text="é", tokens=1, logprobs=[TokenLogprob(2, "é", -2.0, top)])
+        elif "until" in last and request.sampling.stop:
+            yield Chunk(text="so far", tokens=2)
+            stop = request.sampling.stop[-1]
         else:
             shown = msgspec.to_builtins(request)
             yield Chunk(text=json.dumps({k: shown[k] for k in shown if k != "request_id"}))
         usage = Usage(input_tokens=7, output_tokens=5, cached_tokens=2, reasoning_tokens=1)
-        yield Chunk(finish_reason=finish, usage=usage)  # type: ignore[arg-type]
+        yield Chunk(finish_reason=finish, usage=usage, stop=stop)  # type: ignore[arg-type]
 
     async def embed(self, request: EmbedRequest) -> EmbedAnswer:
         vectors = [struct.pack("<3f", len(text), 0.5, -1.0) for text in request.texts]

@@ -196,6 +196,11 @@ class CallingAnswer:
         return self._stops.found is not None
 
     @property
+    def stop(self) -> str:
+        """The stop text that has ended the answer; empty: none."""
+        return self._stops.found or ""
+
+    @property
     def called(self) -> bool:
         """Whether a tool was called."""
         return self._reader.count > 0

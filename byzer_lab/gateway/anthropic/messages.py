@@ -62,7 +62,7 @@ class Messages(Handler[shapes.MessagesBody]):
                 body,
                 exchange,
                 content=_blocks(answer, thinks),
-                stop_reason=STOP_REASONS[answer.finish],
+                **_ending(answer.finish, answer.stop),
                 usage=_usage(answer.usage),
             )
         )
@@ -89,10 +89,9 @@ class Messages(Handler[shapes.MessagesBody]):
                 if chunk.finish_reason:
                     for event in blocks.end():
                         yield event
-                    delta = {"stop_reason": STOP_REASONS[chunk.finish_reason]}
                     yield _event(
                         "message_delta",
-                        delta=delta | {"stop_sequence": None},
+                        delta=_ending(chunk.finish_reason, chunk.stop),
                         usage=_usage(chunk.usage or Usage()),
                     )
         yield _event("message_stop")
@@ -158,6 +157,13 @@ class _Blocks:
 
     def _delta(self, **delta: Any) -> bytes:
         return _event("content_block_delta", index=self._number, delta=delta)
+
+
+def _ending(finish: str, stop: str) -> dict[str, Any]:
+    """Why an answer ended, and which of the stop texts ended it."""
+    if finish == "stop" and stop:
+        return {"stop_reason": "stop_sequence", "stop_sequence": stop}
+    return {"stop_reason": STOP_REASONS[finish], "stop_sequence": None}
 
 
 def _event(kind: str, **more: Any) -> bytes:
