@@ -172,9 +172,20 @@ async def test_it_is_given_up_where_it_gets_no_further(
     assert world.record.attempt == 5
     assert world.record.error is not None
     assert world.record.error["message"] == (
-        f"{LOST[:-1]} 3 times in a row, without getting further than step 9."
+        f"{LOST[:-1]} 3 times in a row without getting past step 9."
     )
     assert world.log()[0] == f"{LOST[:-1]} at step 5; attempt 2 goes on from checkpoint 4."
+
+
+async def test_one_attempt_only(tmp_path: Path) -> None:
+    world = World(tmp_path, max_attempts=1)
+    world.supervisor.start()
+    process = await world.process()
+    world.tell(5)
+    process.lose()
+    assert await world.ended() == "failed"
+    assert world.record.error is not None
+    assert world.record.error["message"] == f"{LOST[:-1]}, at step 5."
 
 
 async def test_what_ray_refuses_fails(tmp_path: Path) -> None:
@@ -291,13 +302,18 @@ async def test_a_restarted_registry_finds_its_job(tmp_path: Path, there: bool) -
 
 
 @pytest.mark.parametrize("ending", ["stopped", "cancelled"])
-async def test_a_restarted_registry_remembers_how_it_shall_end(tmp_path: Path, ending: Any) -> None:
+async def test_a_restarted_registry_remembers_how_it_shall_end(
+    tmp_path: Path, ending: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CANCEL_GRACE_S", 0.05)
     world = World(tmp_path, state="stopping", pid=7, started_at=1.0, ending=ending)
     left = world.launcher.left["abc-1"] = Process()
     world.supervisor.adopt()
     assert left.stopped
-    left.lose()
+    if ending == "stopped":  # what is cancelled and takes no notice is killed
+        left.lose()
     assert await world.ended() == ending
+    assert left.killed
 
 
 async def test_an_ended_job_stays_as_it_is(tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ class JobSupervisor:
                 return
         elif process is not None and self.record.ending:
             process.stop()
+            if self.record.ending == "cancelled":
+                self._spawn(self._kill_after(CANCEL_GRACE_S))
         self._live(process)
 
     def stop(self) -> None:
@@ -206,9 +208,10 @@ class JobSupervisor:
         before, self._furthest = self._furthest, max(self._furthest, record.step)
         self._losses = 1 if self._furthest > before else self._losses + 1
         if self._losses >= record.spec.max_attempts:
-            again = f" {self._losses} times in a row" if self._losses > 1 else ""
-            reached = f"without getting further than step {self._furthest}"
-            self.fail(EngineError(f"{loss.message[:-1]}{again}, {reached}."))
+            where = f", at step {record.step}"
+            if self._losses > 1:
+                where = f" {self._losses} times in a row without getting past step {self._furthest}"
+            self.fail(EngineError(f"{loss.message[:-1]}{where}."))
             return False
         at, attempt = record.step, record.attempt
         begin_again(record)
