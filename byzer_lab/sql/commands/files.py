@@ -14,7 +14,7 @@ from byzer_lab.sql.engine.options import Options
 from byzer_lab.sql.engine.paths import local, shown
 
 _SQLITE = re.compile(r"(?:jdbc:)?sqlite:(.*)", re.S)
-REFUSED = ("hive", "hbase", "kafka", "solr", "es", "delta", "xml", "image", "binaryFile", "Rest")
+REFUSED = ("hive", "hbase", "kafka", "solr", "es", "delta", "xml", "image", "Rest")
 """Formats of the original that are not here."""
 
 
@@ -32,8 +32,9 @@ def load_table(
     """
     if kind in REFUSED:
         raise InvalidRequestError(
-            f"Byzer Lab can't load {kind}; it loads csv, json, jsonl, parquet, text, excel, jdbc, "
-            "jsonStr, csvStr and script, and any DataFrame of the notebook by its name."
+            f"Byzer Lab can't load {kind}; it loads csv, json, jsonl, parquet, text, binaryFile, "
+            "excel, jdbc, jsonStr, csvStr and script, and any DataFrame of the notebook by its "
+            "name."
         )
     made = session.tables.fresh(name)
     if kind == "jdbc":

@@ -71,12 +71,20 @@ def _lines(engine: Engine, paths: list[str], options: Options) -> str:
     return f"select {value} as value, filename as file from ({read}) where content <> ''"
 
 
+def _files(engine: Engine, paths: list[str], options: Options) -> str:
+    """Whole files as bytes, one in each row, with Spark's names."""
+    read = f"read_blob({_list(paths)})"
+    columns = "filename as path, last_modified as modificationTime, size as length, content"
+    return f"select {columns} from {read}"
+
+
 FORMATS: dict[str, Callable[[Engine, list[str], Options], str]] = {
     "csv": _csv,
     "json": _json,
     "jsonl": _json,
     "parquet": _parquet,
     "text": _lines,
+    "binaryfile": _files,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import secrets
 import struct
@@ -159,13 +160,18 @@ async def _text(plane: AsyncDataPlane, model: Model, question: Question) -> Answ
         mapping = check_role_mapping({"user_role": user, "assistant_role": assistant})
         request.messages, request.prompt = None, render(question.messages, mapping)
     pieces: list[str] = []
+    data: list[bytes] = []
     usage = None
     async with aclosing(plane.stream(model.name, request)) as chunks:
         async for chunk in chunks:
             pieces.append(chunk.text)
+            if chunk.data and not (data and chunk.media_type.startswith("image/")):
+                data.append(chunk.data)  # a sound comes in pieces; of several pictures the first
             usage = chunk.usage or usage
+    if question.kind in ("speak", "draw") and not data:
+        raise EngineError(f"{model.name!r} is no model that {question.kind}s.")
     return Answer(
-        "".join(pieces),
+        base64.b64encode(b"".join(data)).decode() if data else "".join(pieces),
         input_tokens=usage.input_tokens if usage else 0,
         output_tokens=usage.output_tokens if usage else 0,
     )

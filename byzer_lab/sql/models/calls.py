@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.sql.models.media import as_base64
 from byzer_lab.sql.models.questions import Kind
 
 TYPED: dict[str, tuple[Kind, int, int, str]] = {
@@ -18,6 +19,9 @@ TYPED: dict[str, tuple[Kind, int, int, str]] = {
     "llm_filter": ("filter", 2, 3, "model, condition [, text]"),
     "llm_classify": ("classify", 3, 3, "model, text, array(label, ...)"),
     "llm_agg": ("agg", 3, 3, "model, instruction, text"),
+    "llm_transcribe": ("transcribe", 2, 3, "model, sound [, map(name, value, ...)]"),
+    "llm_speak": ("speak", 2, 3, "model, text [, map(name, value, ...)]"),
+    "llm_draw": ("draw", 2, 3, "model, prompt [, map(name, value, ...)]"),
 }
 """Functions whose first argument names the model: kind, fewest and most arguments, the form."""
 
@@ -151,6 +155,8 @@ def _typed(node: exp.Anonymous, kind: Kind, least: int, most: int, form: str) ->
     schema = ""
     if kind == "json":
         schema = _text(arguments.pop(), node, "the schema", form)
+    if kind == "transcribe":
+        arguments[0] = as_base64(arguments[0])
     return Call(node, Function(node.name, name), kind, name, tuple(arguments), schema)
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.models.ask import Model
 from byzer_lab.sql.models.calls import Call
+from byzer_lab.sql.models.media import KINDS, media_bytes, media_question
 from byzer_lab.sql.models.questions import Question, Read, read_request, read_requests
 from byzer_lab.sql.models.schemas import fits, read_schema
 from byzer_lab.sql.models.store import Answer
@@ -72,6 +73,11 @@ def kind_of(call: Call, model: Model) -> CallKind:
         return CallKind(_reader(lambda v: _filter(v, held)), _value(_boolean), pa.bool_())
     if call.kind == "classify":
         return CallKind(_reader(lambda v: _classify(v, held)), _classified, pa.string())
+    if call.kind in KINDS:
+        asked = _reader(partial(media_question, call.kind))
+        if call.kind == "transcribe":
+            return CallKind(asked, _value(str), pa.string())
+        return CallKind(asked, _value(media_bytes), pa.binary())
     schema = read_schema(call.schema)
 
     def read_answer(text: str) -> str:

@@ -14,7 +14,9 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import read_sampling
 from byzer_lab.types import Message, Sampling
 
-Kind = Literal["chat", "json", "embed", "rerank", "filter", "classify", "agg"]
+Kind = Literal[
+    "chat", "json", "embed", "rerank", "filter", "classify", "agg", "transcribe", "speak", "draw"
+]
 
 TEXT_KEYS = ("instruction", "query")
 OWN_KEYS = (
