@@ -51,7 +51,7 @@ def collect(value: Any, environment: Mapping[str, str] = os.environ) -> dict[str
     """
     names = references(value)
     missing = names - environment.keys()
-    known = ChainMap(dict(environment), stored_secrets() if missing else {})
+    known = ChainMap(dict(environment), stored_secrets(missing) if missing else {})
     if absent := sorted(missing - known.keys()):
         raise InvalidRequestError(
             f"{', '.join(absent)} is not set in the environment; set it before you refer to it "

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from byzer_lab import secret_store
 from byzer_lab.cli.main import app
 from byzer_lab.errors import ClusterError, ConflictError, InvalidRequestError, NotFoundError
 from byzer_lab.secret_store import store_path, store_secret, stored_secrets
@@ -19,6 +20,7 @@ from byzer_lab.secrets import collect
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BYZER_LAB_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BYZER_LAB_URL", raising=False)
+    monkeypatch.setattr(secret_store, "_keyring", lambda: None)  # of who runs the tests
     return tmp_path
 
 
