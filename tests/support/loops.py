@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,52 +21,50 @@ from tests.support.notes import Notes
 
 
 def count(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Ten steps that are kept in a file, and then a wait for a stop.
-
-    The second rank is killed once at step 4; only the first one hears of the stop.
-    """
+    """Ten steps, a wait for a stop, of which only the first rank hears, and an error."""
     import torch
     import torch.distributed as dist
 
-    kept = Path(config["folder"]) / "step"
-    step = int(kept.read_text()) if kept.exists() else 0
-    print(f"rank {dist.get_rank()} goes on from step {step}")
-    while step < 10:
+    print(f"rank {dist.get_rank()} of {dist.get_world_size()} begins")
+    for step in range(1, 11):
         ones = torch.ones(1)
         dist.all_reduce(ones)
-        step += int(ones.item()) // 2
-        if dist.get_rank() == 0:
-            kept.write_text(str(step))
-            channel.report(JobReport(step=step, points=[JobPoint(step=step)]))
-        dist.barrier()
-        if dist.get_rank() == 1 and step == 4 and not (kept.parent / "killed").exists():
-            (kept.parent / "killed").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        channel.report(JobReport(step=step, points=[JobPoint(step=step, loss=ones.item())]))
     while not any_rank(channel.stop_requested):
         pass
-    return {"steps": step, "ranks": dist.get_world_size()}
-
-
-def refuse(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """An error of the data."""
     raise InvalidRequestError("Row 3 has no answer.", row=3)
 
 
-def drive(cluster: Runtime, what: str, spec: JobSpec, *, stop_at: int = -1) -> dict[str, Any]:
+class Killing(Notes):
+    """Kills the process that reports once it has saved a checkpoint, one time."""
+
+    pid = 0
+    killed = False
+
+    def report(self, report: JobReport) -> None:
+        super().report(report)
+        self.pid = report.pid or self.pid
+        if report.checkpoints and not self.killed:
+            self.killed = True
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def drive(cluster: Runtime, what: str, spec: JobSpec, how: str = "") -> dict[str, Any]:
     """Run a loop of this module, or ``run`` of a training's module, in a process of Ray's.
 
     Args:
         cluster: Where.
         what: Name of the loop, or of the module.
         spec: The job.
-        stop_at: The user wants to stop once this step was reported.
+        how: ``stop``: the user wants to stop once step 10 was reported; ``kill``: see
+            :class:`Killing`.
 
     Returns:
-        ``result`` or ``error`` (wire form), the steps of the ``points``, and the lines that were
+        ``result`` or ``error`` (wire form), step and loss of the ``points``, and the lines
         ``printed``.
     """
     done = subprocess.run(
-        [sys.executable, "-m", __name__, cluster.ray_address, what, str(stop_at)],
+        [sys.executable, "-m", __name__, cluster.ray_address, what, how],
         env={**os.environ, **ray_environment()},
         input=msgspec.json.encode(spec),
         capture_output=True,
@@ -79,10 +76,10 @@ def drive(cluster: Runtime, what: str, spec: JobSpec, *, stop_at: int = -1) -> d
     return {**json.loads(last), "printed": printed}
 
 
-def main(address: str, what: str, stop_at: str) -> None:
+def main(address: str, what: str, how: str) -> None:
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=JobSpec)
     ray = connect(address)
-    notes = Notes(stop_at=int(stop_at) if int(stop_at) >= 0 else None)
+    notes = Killing() if how == "kill" else Notes(stop_at=10 if how == "stop" else None)
     outcome: dict[str, Any] = {}
     try:
         if "." in what:
@@ -97,7 +94,7 @@ def main(address: str, what: str, stop_at: str) -> None:
             outcome["result"] = run_on_workers(spec, getattr(loops, what), config, notes)
     except ByzerLabError as error:
         outcome["error"] = error.to_wire()
-    outcome["points"] = [point.step for point in notes.points]
+    outcome["points"] = [(point.step, point.loss) for point in notes.points]
     ray.shutdown()
     print(f"\n{json.dumps(outcome)}")
 
