@@ -76,6 +76,11 @@ class Parameters:
         "workers.",
         aliases=("keepPartitionNum",),
     )
+    skip_copy_pretrained_model: bool = parameter(
+        True,
+        "Taken for Byzer-LLM's sake: the base is never copied, the result is a whole model.",
+        aliases=("skipCopyPretrainedModel",),
+    )
     model_type: str = parameter(
         "casual_lm",
         "Taken for Byzer-LLM's sake.",

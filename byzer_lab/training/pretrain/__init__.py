@@ -6,7 +6,8 @@
 ``corpus.py``        rows to one stream of tokens for each worker
 ``streams.py``       the files of those tokens
 ``schedule.py``      which blocks of the streams each step trains on
-``loop.py``          one worker: steps, checkpoints, stop and resume
+``loop.py``          one worker: its steps, and when it saves or stops
+``keeping.py``       its checkpoints and the model in the end
 ``runtime.py``       the model under DeepSpeed on this machine
 ``checkpoints.py``   which checkpoints are whole, and what is kept of them
 ``progress.py``      what is told of each step

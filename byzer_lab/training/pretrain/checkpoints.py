@@ -18,6 +18,8 @@ from byzer_lab.jobs import Checkpoint
 
 MODELS = "finetune_model"
 """Of the job's folder: where checkpoints and the final model are."""
+FINAL = "final"
+"""Of that: where the model is in the end."""
 _MARKER = "byzer_checkpoint.json"
 _LATEST = "latest"
 

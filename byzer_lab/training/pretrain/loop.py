@@ -10,29 +10,24 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-from byzer_lab.errors import ByzerLabError, InvalidRequestError
 from byzer_lab.jobs import JobReport
 from byzer_lab.training.channel import Channel
 from byzer_lab.training.memory import gpu_mb, resident_mb
-from byzer_lab.training.pretrain import checkpoints
-from byzer_lab.training.pretrain.progress import Progress, Totals
+from byzer_lab.training.pretrain.keeping import Keeper
+from byzer_lab.training.pretrain.progress import Progress
 from byzer_lab.training.pretrain.runtime import (
     Place,
     dtype_of,
     fit_to_machine,
-    gathered,
     join,
     out_of_memory,
     start,
 )
 from byzer_lab.training.pretrain.schedule import Schedule
 from byzer_lab.training.pretrain.streams import DATA, find_streams
-from byzer_lab.training.saving import explained, whole_folder
-from byzer_lab.training.tokenizers import read_tokenizer
 
 _IGNORED = -100
 _VISIBLE = 1e-5  # a weight that moves by less stays the same in 16 bits, mostly
-FINAL = "final"
 
 
 def run_rank(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
@@ -78,7 +73,6 @@ class _Worker:
         self._channel = channel
         self._place = place
         self._engine = engine
-        self._models = Path(config["folder"]) / checkpoints.MODELS
         streams = find_streams(Path(config["folder"]) / DATA)
         assert streams is not None, "the job writes them before it starts its workers"
         self._tokens = streams.open(place.rank)
@@ -92,13 +86,20 @@ class _Worker:
         )
         self._per_epoch = self._parameters["steps_per_epoch"] or self._schedule.steps_per_pass
         self._total = self._parameters["epoches"] * self._per_epoch
+        self._keeper = Keeper(config, place, engine, self._schedule)
         self._saved_at = 0
 
     def run(self) -> dict[str, Any]:
         """All steps that are left, then the model's folder."""
-        done, totals = self._resume()
+        done, totals = self._keeper.resume()
         progress = Progress(
-            self._channel, Path(self._config["folder"]), self._total, self._per_epoch, totals
+            self._channel,
+            Path(self._config["folder"]),
+            self._total,
+            self._per_epoch,
+            done,
+            self._place.rank == 0,
+            totals,
         )
         self._saved_at = done
         self._warn_of_rate()
@@ -126,8 +127,7 @@ class _Worker:
                 began = time.monotonic()
         if stopped and self._saved_at < done:
             self._save(done, progress)
-        self._finish()
-        return {
+        result = {
             "steps": done,
             "total_steps": self._total,
             "stopped": stopped,
@@ -135,6 +135,10 @@ class _Worker:
             "train_loss": totals.loss / max(1, totals.tokens),
             "train_runtime": totals.seconds,
         }
+        if self._config["whole"]:
+            self._channel.report(JobReport(phase="saving the model"))
+            self._keeper.finish(result)
+        return result
 
     def _warn_of_rate(self) -> None:
         """The rate of Byzer-LLM's README is so small that 16 bits show next to nothing of it."""
@@ -202,94 +206,9 @@ class _Worker:
         every = self._parameters["save_steps"]
         return done % self._per_epoch == 0 or (every is not None and done % every == 0)
 
-    def _resume(self) -> tuple[int, Totals]:
-        """Load the newest whole checkpoint; returns the steps done and their totals."""
-        if self._place.rank == 0:
-            checkpoints.remove_broken(self._models)
-        dist.barrier()
-        saved = checkpoints.whole_checkpoints(self._models)
-        if not saved:
-            return 0, Totals()
-        newest = saved[-1]
-        self._refuse_other(newest)
-        self._engine.load_checkpoint(str(self._models), tag=newest.folder.name)
-        states = torch.load(newest.folder / _random_file(self._place.rank), weights_only=True)
-        torch.set_rng_state(states["cpu"])
-        if "cuda" in states:
-            torch.cuda.set_rng_state(states["cuda"])
-        if self._place.rank == 0:
-            print(f"[{self._config['name']}] Resuming from {newest.folder}, step {newest.step}")
-        return newest.step, Totals(**newest.state["totals"])
-
-    def _refuse_other(self, saved: checkpoints.Saved) -> None:
-        for name, here in self._shape().items():
-            there = saved.state["shape"][name]
-            if there != here:
-                raise InvalidRequestError(
-                    f"The checkpoint {str(saved.folder)!r} was made with {name} {there}, and the "
-                    f"job has {here}; resume it with {there}, or begin a new job."
-                )
-
-    def _shape(self) -> dict[str, Any]:
-        """What must be the same for the steps to be the same."""
-        schedule = self._schedule
-        return {
-            "workers": self._place.world,
-            "max_length": schedule.length,
-            "tokens": sum(schedule.tokens),
-            "train_micro_batch_size_per_gpu": schedule.micro,
-            "gradient_accumulation_steps": schedule.accumulation,
-        }
-
     def _save(self, done: int, progress: Progress) -> None:
         epoch, rest = divmod(done, self._per_epoch)
-        tag = f"Step-{done}" if rest else f"Epoch-{epoch}"
-        target = self._models / tag
-        if self._place.rank == 0:
-            checkpoints.unmark(target)
-        dist.barrier()
-        try:
-            self._engine.save_checkpoint(str(self._models), tag=tag)
-            states = {"cpu": torch.get_rng_state()}
-            if self._place.device.type == "cuda":
-                states["cuda"] = torch.cuda.get_rng_state()
-            torch.save(states, target / _random_file(self._place.rank))
-            dist.barrier()
-            if self._place.rank == 0:
-                state = {"step": done, "shape": self._shape(), "totals": vars(progress.totals)}
-                checkpoints.mark(target, state)
-                checkpoints.keep_newest(self._models, self._parameters["save_total_limit"])
-        except Exception as error:
-            raise _of_saving(target, error) from error
+        self._keeper.save(f"Step-{done}" if rest else f"Epoch-{epoch}", done, progress.totals)
         self._saved_at = done
         if self._place.rank == 0:
             progress.saved()
-
-    def _finish(self) -> None:
-        """Save the model as a folder that can be deployed."""
-        if not self._config["whole"]:
-            return
-        self._channel.report(JobReport(phase="saving the model"))
-        weights = gathered(self._engine)
-        if weights is not None:
-            model = self._engine.module
-            model.config.use_cache = True
-            tokenizer = read_tokenizer(
-                self._config["tokenizer_path"],
-                trust_remote_code=self._parameters["trust_remote_code"],
-            )
-            with whole_folder(self._models / FINAL, self._config["name"]) as folder:
-                model.save_pretrained(folder, state_dict=weights)
-                tokenizer.save(folder)
-        dist.barrier()
-
-
-def _random_file(rank: int) -> str:
-    return f"random-{rank}.pt"
-
-
-def _of_saving(target: Path, error: Exception) -> Exception:
-    """A disk's error in one sentence; a lost rank's as it is, because another try mends it."""
-    found = explained(target, error)
-    lost = isinstance(error, RuntimeError) and "disk is full" not in found.message
-    return error if lost or isinstance(error, ByzerLabError) else found

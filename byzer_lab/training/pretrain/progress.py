@@ -35,13 +35,15 @@ class Totals:
 
 @dataclass
 class Progress:
-    """Tells the job how far it is; on rank 0.
+    """Counts on every rank; the leader tells the job how far it is.
 
     Attributes:
         channel: The job's.
         folder: Of the job.
         total: Steps in all.
         per_epoch: Steps of one epoch.
+        done: Steps done before this attempt.
+        leader: It is rank 0.
         totals: What was done before this attempt and in it.
     """
 
@@ -49,13 +51,17 @@ class Progress:
     folder: Path
     total: int
     per_epoch: int
+    done: int
+    leader: bool
     totals: Totals = field(default_factory=Totals)
     _before: int = 0
-    _done: int = 0
+    _steps: int = 0
     _spent: float = 0.0
 
     def __post_init__(self) -> None:
         self._before = self.totals.tokens
+        if self.leader:
+            self._forget_after(self.done)
 
     def step(
         self,
@@ -81,8 +87,10 @@ class Progress:
         self.totals.tokens += tokens
         self.totals.loss += loss
         self.totals.seconds += seconds
-        self._done += steps
+        self._steps += steps
         self._spent += seconds
+        if not self.leader:
+            return
         norm = engine.get_global_grad_norm()
         point = JobPoint(
             step=step,
@@ -105,7 +113,7 @@ class Progress:
                 tokens=self.totals.tokens - self._before,
                 memory_mb=round(memory[0], 1),
                 gpu_memory_mb=round(memory[1], 1),
-                eta_s=(self.total - step) * self._spent / self._done,
+                eta_s=(self.total - step) * self._spent / self._steps,
                 points=[point],
             )
         )
@@ -115,6 +123,15 @@ class Progress:
         found = as_told(self.folder / MODELS)
         newest = {"checkpoint": found[-1].path} if found else {}
         self.channel.report(JobReport(checkpoints=found, artefacts=newest))
+
+    def _forget_after(self, step: int) -> None:
+        """Leave out the points of steps that a lost attempt did and this one does again."""
+        file = self.folder / _METRICS
+        with contextlib.suppress(OSError, ValueError):
+            lines = file.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["step"] <= step]
+            if len(kept) < len(lines):
+                file.write_bytes(b"".join(kept))
 
     def _keep(self, point: JobPoint) -> None:
         # The curve is kept by the registry; a full disk must not end the training here.

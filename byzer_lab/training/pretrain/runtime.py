@@ -8,8 +8,10 @@ import socket
 import tempfile
 import traceback
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
+import pydantic
 import torch
 import torch.distributed
 
@@ -178,16 +180,35 @@ def refuse_settings(settings: dict[str, Any]) -> None:
     Raises:
         InvalidRequestError: It refuses something, in its own words.
     """
-    from deepspeed.runtime.config import DeepSpeedConfig
+    from deepspeed.runtime.config import DEEPSPEED_OPTIMIZERS, DeepSpeedConfig
+    from deepspeed.runtime.lr_schedules import VALID_LR_SCHEDULES
 
     told = copy.deepcopy(settings)
     told.pop("train_batch_size", None)  # depends on the number of ranks, which is 1 here
     told.setdefault("train_micro_batch_size_per_gpu", 1)
     try:
         DeepSpeedConfig(told)
+    except pydantic.ValidationError as error:
+        wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise InvalidRequestError(
+            f"DeepSpeed refuses deepspeedConfig ({error.title}): {'; '.join(wrong)}."
+        ) from error
     except Exception as error:
-        words = " ".join(describe(error).split())
+        words = " ".join(str(error).split()) or describe(error)
         raise InvalidRequestError(f"DeepSpeed refuses deepspeedConfig: {words}") from error
+    for section, own, library in (
+        ("optimizer", DEEPSPEED_OPTIMIZERS, torch.optim),
+        ("scheduler", VALID_LR_SCHEDULES, torch.optim.lr_scheduler),
+    ):
+        name = settings.get(section, {}).get("type")
+        if name is not None and name not in own and name.lower() not in own:
+            close = get_close_matches(name, [*own, *dir(library)], n=2)
+            hint = f"; did you mean {' or '.join(close)}?" if close else "."
+            if not hasattr(library, name):
+                raise InvalidRequestError(
+                    f"deepspeedConfig.{section}.type is {name!r}, which neither DeepSpeed nor "
+                    f"PyTorch has{hint}"
+                )
 
 
 def _load(model_path: str, settings: dict[str, Any], trust_remote_code: bool) -> Any:

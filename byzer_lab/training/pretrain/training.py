@@ -16,7 +16,7 @@ from byzer_lab.training.distributed import run_on_workers
 from byzer_lab.training.parameters.pretrain import Parameters, check, read
 from byzer_lab.training.pretrain import checkpoints
 from byzer_lab.training.pretrain.corpus import BadRows, write_streams
-from byzer_lab.training.pretrain.loop import FINAL, run_rank
+from byzer_lab.training.pretrain.loop import run_rank
 from byzer_lab.training.pretrain.runtime import refuse_settings
 from byzer_lab.training.pretrain.settings import TENSORBOARD, check_settings, complete_settings
 from byzer_lab.training.pretrain.streams import DATA, Streams, find_streams
@@ -191,8 +191,8 @@ def _end(spec: JobSpec, folder: Path, result: dict[str, Any]) -> JobEnd:
     saved = checkpoints.whole_checkpoints(models)
     if saved:
         artefacts["checkpoint"] = str(saved[-1].folder)
-    if (models / FINAL).is_dir():
-        artefacts["model"] = str(models / FINAL)
+    if (models / checkpoints.FINAL).is_dir():
+        artefacts["model"] = str(models / checkpoints.FINAL)
     print(f"[{spec.name}] total tokens: {result['tokens']}")
     place = artefacts.get("model", str(models))
     print(f"[{spec.name}] Train Actor is already finished. You can check the model in: {place}")
