@@ -164,10 +164,7 @@ def _model(
         raise InvalidRequestError(
             f"The transformers library can't make the model {source.name!r}: {describe(error)}"
         ) from error
-    vocabulary = model.get_input_embeddings().weight.shape[0]
-    rows = next((w.shape[0] for n, w in weights.items() if n.endswith("embed_tokens.weight")), None)
-    if rows is not None and rows != vocabulary:
-        model.resize_token_embeddings(rows, mean_resizing=False)
+    _resize(model, weights)
     wrong = _unlike(model, weights)
     if wrong:
         raise InvalidRequestError(
@@ -178,6 +175,15 @@ def _model(
     if (Path(source.name) / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(source.name)
     return model.eval()
+
+
+def _resize(model: PreTrainedModel, weights: dict[str, Any]) -> None:
+    """Give the model as many tokens as the checkpoint has: training may have added some."""
+    own = model.get_input_embeddings().weight
+    name = next(name for name, weight in model.named_parameters() if weight is own)
+    rows = weights[name].shape[0] if name in weights else own.shape[0]
+    if rows != own.shape[0]:
+        model.resize_token_embeddings(rows, mean_resizing=False)
 
 
 def _unlike(model: PreTrainedModel, weights: dict[str, Any]) -> str | None:

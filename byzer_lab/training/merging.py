@@ -78,7 +78,7 @@ class _Merge:
             LoadingParameters(trust_remote_code=parameters.trust_remote_code),
             lambda _: None,
         )
-        self._quantised = trained_on(parameters.folders[0])
+        self._quantised = _trained_together(parameters.folders)
         self._stored = getattr(self._outline.config, "quantization_config", None) is not None
         self._dtype = self._choose_dtype()
 
@@ -148,7 +148,8 @@ class _Merge:
             ) from error
         _compute_exactly(model)
         tokens = len(self._outline.tokenizer)
-        if _own_tokenizer(self._parameters.folders[0]) and tokens > model.vocab_size:
+        known = model.get_input_embeddings().weight.shape[0]
+        if _own_tokenizer(self._parameters.folders[0]) and tokens > known:
             model.resize_token_embeddings(tokens)  # training has added tokens
         return model.eval()
 
@@ -193,6 +194,17 @@ def trained_on(adapter: Path) -> dict[str, Any] | None:
     except (ValueError, AttributeError) as error:
         raise InvalidRequestError(f"{str(manifest)!r} can't be read as JSON: {error}.") from error
     return told or None
+
+
+def _trained_together(adapters: list[Path]) -> dict[str, Any] | None:
+    first = trained_on(adapters[0])
+    other = next((folder for folder in adapters if trained_on(folder) != first), None)
+    if other is not None:
+        raise InvalidRequestError(
+            f"The adapters {str(adapters[0])!r} and {str(other)!r} were trained on bases that are "
+            "quantised otherwise, so they don't fit one base; merge one of them."
+        )
+    return first
 
 
 def _base(spec: JobSpec, adapter: Path) -> ModelSource:
