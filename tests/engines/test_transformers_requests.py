@@ -49,7 +49,7 @@ async def test_a_stop_text_is_cut_wherever_it_falls(engine: TransformersEngine) 
             stop = whole[start : start + length]
             text, last = await answer(engine, ask("the quick", **asked, stop=[stop, "never said"]))
             assert text == whole[: whole.index(stop)]
-            assert last.finish_reason == "stop"
+            assert (last.finish_reason, last.stop) == ("stop", stop)
             assert last.usage is not None
             assert last.usage.output_tokens <= 40
 
@@ -61,7 +61,7 @@ async def test_a_stop_text_that_only_begins_is_given_out_at_the_end(
     whole, _ = await answer(engine, ask("hello", **asked))
     text, last = await answer(engine, ask("hello", **asked, stop=[whole[-3:] + "and more"]))
     assert text == whole
-    assert last.finish_reason == "length"
+    assert (last.finish_reason, last.stop) == ("length", "")
 
 
 async def tokens_of(engine: TransformersEngine, request: GenerateRequest) -> list[int]:

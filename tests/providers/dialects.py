@@ -80,7 +80,10 @@ def claude_events(*texts: str, stop: str = "end_turn", **usage: int) -> list[dic
         {"type": "content_block_stop", "index": 0},
         {
             "type": "message_delta",
-            "delta": {"stop_reason": stop, "stop_sequence": None},
+            "delta": {
+                "stop_reason": stop,
+                "stop_sequence": "END" if stop == "stop_sequence" else None,
+            },
             "usage": {"output_tokens": 15},
         },
         {"type": "message_stop"},

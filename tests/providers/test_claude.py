@@ -122,6 +122,7 @@ async def test_usage_and_facts() -> None:
         )
         *pieces, last = await chunks(made, question())
         assert [piece.text for piece in pieces] == ["a", "b"]
+        assert last.stop == "END"
         usage = last.usage
         assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == (1125, 1000, 15)
         facts = usage.provider
