@@ -71,5 +71,5 @@ class TrainJob:
         except BaseException as error:
             outcome = EngineError(self._redact(describe(error)))
         self._log.drain()
-        self._sender.flush()
+        self._sender.close()
         return outcome

@@ -23,7 +23,9 @@ def resident_mb() -> float:
 def gpu_mb() -> float:
     """GPU memory that torch holds in this process, in MiB; 0 where it has no GPU."""
     torch = sys.modules.get("torch")  # importing it would take seconds
-    if torch is None or not torch.cuda.is_initialized():
+    if torch is None or getattr(torch.__spec__, "_initializing", False):
+        return 0.0  # another thread is importing it just now
+    if not torch.cuda.is_initialized():
         return 0.0
     held: int = sum(torch.cuda.memory_reserved(index) for index in range(torch.cuda.device_count()))
     return round(held / MIB, 1)

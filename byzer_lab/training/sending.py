@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.5
 MEMORY_INTERVAL_S = 2.0
+REFUSED_S = 60.0
+"""What the registry can't take for so long is given up, so that the job can end."""
 LINES_KEPT = 5_000
 Lines = list[tuple[float, str]]
 
@@ -45,10 +48,11 @@ class Sender:
             state="preparing", phase="starting", node=node, pid=os.getpid()
         )
         self._lines: Lines = []
-        self._sending = False
+        self._closed = False
         self._memory_at = 0.0
         self._measures = True
-        threading.Thread(target=self._work, name="job-sender", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="job-sender", daemon=True)
+        self._thread.start()
 
     @property
     def stop_requested(self) -> bool:
@@ -76,25 +80,28 @@ class Sender:
             self._lines = [*self._lines, *lines][-LINES_KEPT:]
             self._changed.notify_all()
 
-    def flush(self) -> None:
-        """Return once everything is told."""
+    def close(self) -> None:
+        """Tell what is left, and nothing more."""
         with self._changed:
-            self._changed.wait_for(lambda: not (self._sending or self._report or self._lines))
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._report is not None or bool(self._lines), MEMORY_INTERVAL_S
+                    lambda: self._closed or self._report is not None or bool(self._lines),
+                    MEMORY_INTERVAL_S,
                 )
                 report, self._report = self._report, None
                 lines, self._lines = self._lines, []
-                self._sending = True
+                last = self._closed
             self._send(self._measured(report), lines)
+            if last:
+                return
             with self._changed:
-                self._sending = False
-                self._changed.notify_all()
-            time.sleep(INTERVAL_S)
+                self._changed.wait_for(lambda: self._closed, INTERVAL_S)
 
     def _measured(self, report: JobReport | None) -> JobReport:
         now = time.monotonic()
@@ -102,19 +109,31 @@ class Sender:
         if not self._measures or now - self._memory_at < MEMORY_INTERVAL_S:
             return report
         self._memory_at = now
-        return merged(report, JobReport(memory_mb=resident_mb(), gpu_memory_mb=gpu_mb()))
+        try:
+            return merged(report, JobReport(memory_mb=resident_mb(), gpu_memory_mb=gpu_mb()))
+        except Exception:  # the job goes on without these figures
+            traceback.print_exc()
+            self._measures = False
+            return report
 
     def _send(self, report: JobReport, lines: Lines) -> None:
         import ray
 
         if report == JobReport() and not lines:
             return
+        refused_at = 0.0
         while True:
             try:
                 ray.get(self._registry.job_report.remote(self._id, report, lines))
                 return
             except ray.exceptions.RayActorError:
                 time.sleep(INTERVAL_S)  # it is being restarted
+            except ray.exceptions.RayError:  # its disk may be full
+                refused_at = refused_at or time.monotonic()
+                if time.monotonic() - refused_at > REFUSED_S:
+                    traceback.print_exc()
+                    return
+                time.sleep(INTERVAL_S)
 
 
 def merged(older: JobReport | None, newer: JobReport) -> JobReport:
