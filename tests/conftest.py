@@ -55,3 +55,19 @@ def llm(cluster: Runtime) -> Iterator[ByzerLLM]:
     for record in client._session.gateway.state().deployments:
         if record.spec.name not in before:
             client.undeploy(record.spec.name, force=True)
+
+
+@pytest.fixture(scope="session")
+def painter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a pipeline that paints what it is told: a coloured square."""
+    from tests.support.painter import make_painter
+
+    return make_painter(tmp_path_factory.mktemp("painter"))
+
+
+@pytest.fixture(scope="session")
+def seer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model that sees colour and place of a square."""
+    from tests.support.seer import make_seer
+
+    return make_seer(tmp_path_factory.mktemp("seer"))

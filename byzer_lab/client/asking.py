@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol, Self
 
@@ -14,10 +15,12 @@ from byzer_lab.client.data_plane import DataPlane
 from byzer_lab.client.events import Callback, Callbacks, EventName
 from byzer_lab.client.exchanges import Exchange, Running
 from byzer_lab.client.llm_config import read_llm_config
+from byzer_lab.client.pictures import ADDRESSES, read_here, take_pictures, with_pictures
 from byzer_lab.client.pieces import Pieces
 from byzer_lab.client.settings import Settings
 from byzer_lab.client.templates import RoleMapping, check_role_mapping, render
 from byzer_lab.client.types import LLMResponse, StreamItem, asked_with
+from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import filled, read_sampling
 from byzer_lab.types import GenerateRequest, Message
 
@@ -80,18 +83,38 @@ class Asking(Settings):
         role_mapping: RoleMapping | None = None,
     ) -> tuple[str, GenerateRequest]:
         name = self._model(model)
-        request = read_llm_config(llm_config or {})
-        messages = read_messages(conversations)
+        pictures, history, config = take_pictures(llm_config or {})
+        request = read_llm_config(config)
+        messages = [*(read_messages(history) if history else ()), *read_messages(conversations)]
+        messages = self._seen(name, with_pictures(messages, pictures))
         own = self._role_mapping(name)
         mapping = own if role_mapping is None else check_role_mapping(role_mapping)
         if mapping is None:
             request.messages = messages
+        elif any(message.images for message in messages):
+            raise InvalidRequestError(
+                "Pictures go with the model's own chat template; leave role_mapping and "
+                "setup_template out."
+            )
         else:
             request.prompt = render(messages, mapping)
         if template := self._of(name).template:
             defaults = read_sampling(template.generation_config)
             request.sampling = filled(request.sampling, defaults)
         return name, self._limited(name, request)
+
+    def _seen(self, name: str, messages: list[Message]) -> list[Message]:
+        """A conversation whose pictures' paths were read here, and whose addresses were, where
+        the model is no provider's, which would fetch them itself."""
+        urls = [image.url for message in messages for image in message.images]
+        if all(url.startswith("data:") for url in urls):
+            return messages
+        fetches = any(url.startswith(ADDRESSES) for url in urls) and not self._is_service(name)
+        return [read_here(message, fetches) for message in messages]
+
+    def _is_service(self, name: str) -> bool:
+        """Whether a deployment is a provider's model."""
+        return self._record(name).meta.get("model_deploy_type") == "saas"
 
     def _ask(
         self,
@@ -152,7 +175,9 @@ class Asking(Settings):
         template = self._of(model).template
         clean = template.clean_func if template else None
         output, metadata = last[0], dict(last[1].metadata)
-        if files := pieces.files:
+        if drawn := pieces.drawn:
+            output = json.dumps(drawn, ensure_ascii=False)
+        elif files := pieces.files:
             output = files[0]
             metadata |= {"images": files} if len(files) > 1 else {}
         elif clean:

@@ -10,10 +10,12 @@ from typing import Any
 from byzer_lab.client.apart import run_apart
 from byzer_lab.client.conversations import Conversations
 from byzer_lab.client.functions.calls import FunctionCalls
+from byzer_lab.client.pictures import asks_with_picture, with_history
 from byzer_lab.client.streams import Streams, Wanted
 from byzer_lab.client.templates import RoleMapping
 from byzer_lab.client.types import LLMRequest, LLMResponse, StreamItem
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.types import GenerateRequest
 
 
 class ChatCalls(FunctionCalls, Streams):
@@ -109,7 +111,7 @@ class ChatCalls(FunctionCalls, Streams):
                 raise InvalidRequestError(f"{name} is set, but there {what}.")
         if not with_tools and response_class is None and not only_return_prompt:
             name, request = self._request(conversations, model, llm_config, role_mapping)
-            return [self._whole_answer(name, request)]
+            return [self._told(self._whole_answer(name, request), request, llm_config)]
         system = enable_default_sys_message and (with_tools or response_class is not None)
         call = self._call(
             conversations, model, llm_config, role_mapping, system, only_return_prompt
@@ -249,6 +251,19 @@ class ChatCalls(FunctionCalls, Streams):
         config |= extract_params or {}
         texts = [asked.instruction] if isinstance(asked.instruction, str) else asked.instruction
         calls = [self._request(text, model, config) for text in texts]
-        return run_apart(self._whole_answers(self._session.data_plane, calls))
+        found = run_apart(self._whole_answers(self._session.data_plane, calls))
+        pairs = zip(found, calls, strict=True)
+        return [self._told(response, request, config) for response, (_, request) in pairs]
+
+    def _told(
+        self,
+        response: LLMResponse,
+        request: GenerateRequest,
+        llm_config: Mapping[str, Any] | None,
+    ) -> LLMResponse:
+        """An answer to a call with a picture tells its history, as Byzer-LLM's does."""
+        if asks_with_picture(llm_config or {}) and "media_type" not in response.metadata:
+            response.output = with_history(request.messages or [], response.output)
+        return response
 
     raw_chat = chat

@@ -28,6 +28,7 @@ class Pieces:
         self._tokens = 0
         self._logprobs: list[TokenLogprob] = []
         self._data: list[bytes] = []
+        self._prompts: list[str] = []
         self._calls: dict[int, ToolCall] = {}
 
     def next(self, chunk: Chunk) -> StreamItem:
@@ -41,6 +42,7 @@ class Pieces:
             generated_tokens_count=self._tokens,
             reasoning=self._reasoning,
             media_type=self._media_type,
+            progress=chunk.progress,
             tool_calls=_told(self.calls),
             tool_call_pieces=[
                 {"index": one.index, "id": one.id, "name": one.name, "arguments": one.arguments}
@@ -58,6 +60,7 @@ class Pieces:
         if self._media_type:
             if chunk.data:
                 self._data.append(chunk.data)
+                self._prompts.append(chunk.prompt)
             return StreamItem(chunk.data, meta)
         self._text += chunk.text
         return StreamItem(chunk.text if self._delta_mode else self._text, meta)
@@ -92,6 +95,15 @@ class Pieces:
         """The sound, or each picture, as base64."""
         whole = self._data if self._media_type.startswith("image/") else [b"".join(self._data)]
         return [base64.b64encode(data).decode() for data in whole if data]
+
+    @property
+    def drawn(self) -> list[dict[str, str]]:
+        """The pictures of an engine that tells what they were drawn from, as Byzer-LLM gives
+        them; empty of other answers."""
+        if not any(self._prompts):
+            return []
+        pairs = zip(self._prompts, self.files, strict=True)
+        return [{"prompt": prompt, "img64": picture} for prompt, picture in pairs]
 
 
 def _told(calls: list[ToolCall]) -> list[dict[str, Any]]:

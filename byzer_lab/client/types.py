@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from byzer_lab.types import GenerateRequest, TokenLogprob, Usage
+from byzer_lab.types import GenerateRequest, Progress, TokenLogprob, Usage
 
 
 class InferBackend:
@@ -68,7 +68,9 @@ class LLMResponse:
 
     Attributes:
         output: The text; of ``emb`` the vector, of ``emb_rerank`` pairs with their scores; of a
-            model that speaks or draws, the sound or the picture as base64.
+            model that speaks or draws, the sound or the picture as base64; of Stable Diffusion,
+            a JSON list with ``prompt`` and ``img64`` of each picture. With ``image`` in
+            ``llm_config``, JSON with ``response`` and ``history``.
         input: What was asked.
         metadata: ``request_id``, ``model``, ``finish_reason``, ``input_tokens_count``,
             ``generated_tokens_count``, ``time_cost`` (ms), ``first_token_time`` (ms),
@@ -175,6 +177,8 @@ class SingleOutputMeta:
         metadata: As in :class:`LLMResponse`; filled with the last piece.
         reasoning: What the model has thought so far before it answers.
         media_type: Of a sound or a picture, such as ``audio/mpeg``.
+        progress: How far an answer is that comes whole, such as a picture; ``None`` with pieces
+            that have something else to tell.
         tool_calls: The calls so far, of each a dict with ``id``, ``name`` and ``arguments``, JSON
             that may still be coming.
         tool_call_pieces: What is new of them: of each a dict with ``index``, ``id``, ``name`` (both
@@ -187,6 +191,7 @@ class SingleOutputMeta:
     metadata: dict[str, Any] = field(default_factory=dict)
     reasoning: str = ""
     media_type: str = ""
+    progress: Progress | None = None
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     tool_call_pieces: list[dict[str, Any]] = field(default_factory=list)
 

@@ -10,7 +10,7 @@ from typing import Any
 from byzer_lab.drawing import DRAWING
 from byzer_lab.errors import ContextLengthError, InvalidRequestError
 from byzer_lab.generation import check_generation
-from byzer_lab.types import GenerateRequest, Message, Sampling, ToolCall
+from byzer_lab.types import GenerateRequest, Message, Sampling, TextPart, ToolCall
 
 
 def check_sampling(sampling: Sampling, vocabulary: int) -> None:
@@ -39,18 +39,22 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
             )
 
 
-def text_turns(messages: list[Message], template: str = "") -> list[dict[str, Any]]:
+def text_turns(
+    messages: list[Message], template: str = "", *, sees: bool = False
+) -> list[dict[str, Any]]:
     """A conversation as chat templates take it: arguments of calls are objects, and for templates
     of Mistral each id of a call has nine letters and digits.
 
     Args:
         messages: The conversation.
         template: Source of the template.
+        sees: The template marks where pictures are.
 
     Raises:
-        InvalidRequestError: There is a picture in it, or a call's arguments are no object.
+        InvalidRequestError: There is a picture in it that the model can't see, or a call's
+            arguments are no object.
     """
-    if any(message.images for message in messages):
+    if not sees and any(message.images for message in messages):
         raise InvalidRequestError(
             "This model reads text and can't see pictures; leave the images out, or ask a model "
             "that sees."
@@ -60,6 +64,13 @@ def text_turns(messages: list[Message], template: str = "") -> list[dict[str, An
     turns = []
     for message in messages:
         turn: dict[str, Any] = {"role": message.role, "content": message.text}
+        if message.images:
+            turn["content"] = [
+                {"type": "text", "text": part.text}
+                if isinstance(part, TextPart)
+                else {"type": "image"}
+                for part in message.content
+            ]
         if message.tool_calls:
             names |= {call.id: call.name for call in message.tool_calls}
             turn["tool_calls"] = [

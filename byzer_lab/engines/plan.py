@@ -6,6 +6,7 @@ Every local backend that writes text makes one of these of a request, and sample
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from byzer_lab.engines.logprobs import Notes
 from byzer_lab.engines.structured.constraint import Constraint
@@ -60,6 +61,7 @@ class GenerationPlan:
         notes: Where their probabilities are noted; ``None`` when nobody asks for them.
         adapter: Name of the adapter that answers; ``None`` for the model itself.
         constraint: What holds the answer to a schema or to calls; ``None`` when it is free.
+        inputs: What the model is given beside the prompt, such as the numbers of pictures.
     """
 
     request_id: str
@@ -70,3 +72,4 @@ class GenerationPlan:
     notes: Notes | None = None
     adapter: str | None = None
     constraint: Constraint | None = None
+    inputs: dict[str, Any] | None = None

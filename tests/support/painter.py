@@ -1,7 +1,8 @@
 """A Stable Diffusion so small that a test can train it, which really paints what it is told.
 
-Its pictures are of 64 pixels: a coloured square somewhere on a dark ground. Its prompts have
-one of the words of :data:`COLOURS`, or leave the colour to it. Its pixels of 8 x 8 are the colours themselves, so that only the denoising is learned.
+Its pictures are of 64 pixels: a coloured square somewhere on a dark ground. Its prompts have one of
+the words of :data:`COLOURS`, or leave the colour to it. Its pixels of 8 x 8 are the colours
+themselves, so that only the denoising is learned.
 """
 
 from __future__ import annotations

@@ -115,11 +115,12 @@ def _question(text: str) -> tuple[str, dict[str, Any], int | None]:
             question = json.loads(text)
     if not isinstance(question, dict) or INPUT not in question:
         question = {INPUT: text}
-    prompt = question.pop(INPUT)
+    question = {name: value for name, value in question.items() if value is not None}
+    prompt = question.pop(INPUT, None)
     if not isinstance(prompt, str) or not prompt.strip():
         raise InvalidRequestError("The prompt is empty; say what to draw.")
     for name, accepted in WITHOUT_EFFECT.items():
-        if (value := question.pop(name, None)) not in (None, *accepted):
+        if (value := question.pop(name, accepted[0])) not in accepted:
             raise InvalidRequestError(
                 f"{name} is {value!r}, which this model doesn't have; leave it out."
             )

@@ -25,12 +25,15 @@ from byzer_lab.errors import InvalidRequestError
 
 _PLAIN = {"use_karras_sigmas": False}
 _KARRAS = {"use_karras_sigmas": True}
+# These two cut values off by default, as pictures of pixels want it; a model's own pixels have no
+# bounds.
+_UNBOUNDED = {"clip_sample": False}
 SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "unipc": (UniPCMultistepScheduler, _PLAIN),
     "euler_a": (EulerAncestralDiscreteScheduler, {}),
     "euler": (EulerDiscreteScheduler, _PLAIN),
-    "ddim": (DDIMScheduler, {}),
-    "ddpm": (DDPMScheduler, {}),
+    "ddim": (DDIMScheduler, _UNBOUNDED),
+    "ddpm": (DDPMScheduler, _UNBOUNDED),
     "deis": (DEISMultistepScheduler, _PLAIN),
     "dpm2": (KDPM2DiscreteScheduler, _PLAIN),
     "dpm2-a": (KDPM2AncestralDiscreteScheduler, _PLAIN),

@@ -18,6 +18,7 @@ Importing this package loads neither torch nor transformers; ``TransformersEngin
 ``classes.py``      which class of the library loads a model
 ``conversions.py``  families whose files are translated into the library's terms
 ``batching.py``     many requests in one continuous batch
+``pictures.py``     pictures of a conversation, for models that see
 ``single.py``       one request after another, for models that can't be batched
 ==================  =============================================================================
 

@@ -25,6 +25,7 @@ from byzer_lab.types import Chunk, GenerateRequest
 if TYPE_CHECKING:
     from byzer_lab.engines.structured.structure import Structure
     from byzer_lab.engines.transformers.loading import LoadedModel
+    from byzer_lab.engines.transformers.pictures import Seen
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
             "architectures": list(loaded.model.config.architectures or []),
             "support_stream": True,
             "support_chat_template": bool(loaded.tokenizer.chat_template),
+            "support_images": loaded.processor is not None,
             **self._structured().meta(),
             "context_length": window,
             "parameters": loaded.model.num_parameters(),
@@ -119,7 +121,8 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
         loaded, runner = self._ready()
         structure = self._structured()
         refuse_adapter(request, self._parameters.adapters or ())
-        plan = make_plan(request, loaded, runner.longest_request)
+        request, seen = await self._seen(request, loaded)
+        plan = make_plan(request, loaded, runner.longest_request, seen)
         constraint = await structure.constraint(request)
         plan = structure.held(plan, constraint)
         answer = structure.answer(request, constraint)
@@ -127,6 +130,19 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
+
+    async def _seen(
+        self, request: GenerateRequest, loaded: LoadedModel
+    ) -> tuple[GenerateRequest, Seen | None]:
+        """A request whose pictures were read, where the model sees and there are some."""
+        if loaded.processor is None or request.messages is None:
+            return request, None
+        from byzer_lab.engines.transformers.pictures import see, with_pictures
+
+        request, pictures = await asyncio.to_thread(with_pictures, request)
+        if not pictures:
+            return request, None
+        return request, await asyncio.to_thread(see, request, pictures, loaded.processor)
 
     async def close(self) -> None:
         """End the model's thread, fail what is running, and free the memory."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 
 from byzer_lab.engines.base import LoadProgress, ReportProgress
 from byzer_lab.engines.folder import ModelSource
@@ -21,6 +21,7 @@ from byzer_lab.engines.transformers.classes import class_for, refuse_unread_code
 from byzer_lab.engines.transformers.conversions import BaichuanForCausalLM, translated
 from byzer_lab.engines.transformers.lora import Route, route_adapters
 from byzer_lab.engines.transformers.parameters import Parameters
+from byzer_lab.engines.transformers.pictures import load_processor
 from byzer_lab.engines.transformers.quantization import (
     agreed_format,
     library_settings,
@@ -32,6 +33,13 @@ from byzer_lab.errors import EngineError, InvalidRequestError, describe
 # Tokenizers without a limit of their own say 1e30.
 _NO_LIMIT = 10**9
 _UNLIMITED_WINDOW = 32_768
+MARKS = {
+    "<|object_ref_start|>": "<ref>",
+    "<|object_ref_end|>": "</ref>",
+    "<|box_start|>": "<box>",
+    "<|box_end|>": "</box>",
+}
+"""Tokens of Qwen-VL that say where a thing is, as Byzer-LLM writes them."""
 _SPACE = "\u2581"  # SentencePiece's mark of a space before a word
 
 
@@ -46,6 +54,7 @@ class LoadedModel:
         quantization: Format of weights in fewer bits; ``None`` for plain numbers.
         adapter: Folder of the adapter that changed it.
         route: Of the adapters that requests may choose; ``None`` when there are none.
+        processor: What turns pictures into numbers; ``None`` where the model doesn't see.
     """
 
     model: Any
@@ -54,6 +63,7 @@ class LoadedModel:
     quantization: str | None = None
     adapter: str | None = None
     route: Route | None = None
+    processor: Any = None
 
     @property
     def vocabulary(self) -> int:
@@ -86,9 +96,28 @@ class LoadedModel:
         return f" {text}" if piece.startswith(_SPACE) and not text.startswith(" ") else text
 
     def decode(self, tokens: list[int]) -> str:
-        """Text of tokens, special ones left out."""
+        """Text of tokens, special ones left out but for those that say where a thing is."""
+        marks = self._marks
+        if not marks or marks.keys().isdisjoint(tokens):
+            return self._text_between_marks(tokens)
+        text, start = "", 0
+        for place, token in enumerate(tokens):
+            if token in marks:
+                text += self._text_between_marks(tokens[start:place]) + marks[token]
+                start = place + 1
+        return text + self._text_between_marks(tokens[start:])
+
+    def _text_between_marks(self, tokens: list[int]) -> str:
         text: str = self._decoder.decode(tokens, skip_special_tokens=True)
         return text
+
+    @cached_property
+    def _marks(self) -> dict[int, str]:
+        """Special tokens that are part of the answer of a model that sees, and their text."""
+        if self.processor is None:
+            return {}
+        special = self.special_tokens
+        return {special[name]: text for name, text in MARKS.items() if name in special}
 
     @cached_property
     def _decoder(self) -> Any:
@@ -178,7 +207,11 @@ def load_model(
         EngineError: Files are missing or broken.
     """
     outline = read_model(source, parameters, report)
-    config, options = outline.config, outline.options
+    config, options = outline.config, dict(outline.options)
+    processor = None
+    if outline.auto_class is AutoModelForImageTextToText:
+        with _explained(source, "processor"):
+            processor = load_processor(config, outline.tokenizer, source.name, options)
     quantization = agreed_format(wanted_format(parameters), own_format(config), source.name)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     hidden_size = getattr(config.get_text_config(), "hidden_size", 0)
@@ -214,7 +247,9 @@ def load_model(
     if not parameters.use_cache:
         model.generation_config.use_cache = False
     return LoadedModel(
-        model, outline.tokenizer, outline.context_length, quantization, source.adapter, route
+        *(model, outline.tokenizer, outline.context_length, quantization, source.adapter),
+        route=route,
+        processor=processor,
     )
 
 

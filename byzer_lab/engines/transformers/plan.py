@@ -13,10 +13,14 @@ from byzer_lab.types import GenerateRequest, Sampling
 
 if TYPE_CHECKING:
     from byzer_lab.engines.transformers.loading import LoadedModel
+    from byzer_lab.engines.transformers.pictures import Seen
 
 
 def make_plan(
-    request: GenerateRequest, loaded: LoadedModel, longest_request: int | None
+    request: GenerateRequest,
+    loaded: LoadedModel,
+    longest_request: int | None,
+    seen: Seen | None = None,
 ) -> GenerationPlan:
     """Check a request and fill in what it leaves open.
 
@@ -25,6 +29,7 @@ def make_plan(
         loaded: The model that will answer.
         longest_request: Tokens of prompt and answer that the cache can hold; ``None`` when only
             the model's window counts.
+        seen: Its prompt, where there are pictures in it.
 
     Raises:
         InvalidRequestError: A value, the messages or the prompt can't be used.
@@ -32,7 +37,7 @@ def make_plan(
     """
     sampling = request.sampling
     check_sampling(sampling, loaded.vocabulary)
-    prompt = encode_prompt(request, loaded.tokenizer)
+    prompt = encode_prompt(request, loaded.tokenizer) if seen is None else seen.prompt
     shared = not loaded.model.config.is_encoder_decoder  # else each has a window of its own
     if not shared:
         fit_prompt(len(prompt), loaded.window)
@@ -49,6 +54,7 @@ def make_plan(
         recipe=_make_recipe(sampling, loaded.model.generation_config),
         notes=notes_for(sampling.logprobs),
         adapter=request.adapter,
+        inputs=None if seen is None else seen.inputs,
     )
 
 

@@ -42,6 +42,8 @@ def render(
     tokenizer: Any,
     add_generation_prompt: bool = True,
     tools: list[dict[str, Any]] | None = None,
+    *,
+    sees: bool = False,
 ) -> str:
     """The prompt that the model's chat template makes of a conversation.
 
@@ -50,6 +52,7 @@ def render(
         tokenizer: The model's.
         add_generation_prompt: End with the beginning of the assistant's turn.
         tools: What the model may call, in OpenAI's form.
+        sees: The model sees pictures, and its template marks where they are.
 
     Raises:
         InvalidRequestError: There is no chat template, or it refuses.
@@ -60,7 +63,7 @@ def render(
         )
     source = template_source(tokenizer)
     refuse_calls(messages, source)
-    turns = text_turns(messages, source)
+    turns = text_turns(messages, source, sees=sees)
     try:
         rendered: str = tokenizer.apply_chat_template(
             turns, tools=tools, add_generation_prompt=add_generation_prompt, tokenize=False

@@ -88,6 +88,7 @@ class OneAtATime:
             pad_token_id=0,
         )
         prompt = torch.tensor([plan.prompt], device=self._model.device)
+        inputs = {name: self._placed(value) for name, value in (plan.inputs or {}).items()}
         encodes = self._model.config.is_encoder_decoder
         sampler = RequestSampler(plan, penalise_prompt=not encodes)
         self._model.generate(
@@ -96,7 +97,15 @@ class OneAtATime:
             generation_config=config,
             logits_processor=LogitsProcessorList([_Sampling(sampler)]),
             stopping_criteria=StoppingCriteriaList([tap]),
+            **inputs,
         )
+
+    def _placed(self, value: Any) -> Any:
+        """Numbers beside the prompt, where and as the model's own are."""
+        if not isinstance(value, torch.Tensor):
+            return value
+        dtype = self._model.dtype if value.is_floating_point() else None
+        return value.to(self._model.device, dtype)
 
 
 class _Sampling(LogitsProcessor):  # type: ignore[misc]
