@@ -1,5 +1,7 @@
 """Names of Byzer-LLM's client that programs use beside chatting: callbacks, abort, sub clients."""
 
+# mypy: disable-error-code="empty-body, untyped-decorator"
+
 from __future__ import annotations
 
 import asyncio
@@ -12,7 +14,7 @@ import pytest
 import byzer_lab
 from byzer_lab import ByzerLLM, EventName, LLMMetadata, Role
 from byzer_lab.errors import InvalidRequestError, ModelNotFoundError
-from byzer_lab.types import Chunk
+from byzer_lab.types import Chunk, ToolCallDelta
 from byzer_lab.utils import BaseAbility, FunctionCallList, base_ability_format
 from byzer_lab.utils.client import ExecuteCodeResponse, Templates
 from tests.support.scripted_model import ScriptedLLM, contents, end, pieces
@@ -203,3 +205,33 @@ def test_cut_answers_of_callbacks_end_the_stream() -> None:
     llm.add_event_callback(EventName.AFTER_CALL_MODEL, lambda *_: (True, None))
     assert llm.chat_oai("q")[0].metadata["finish_reason"] == "length"
     assert isinstance(end(), Chunk)
+
+
+def test_who_ends_an_answer_is_not_asked_for_another() -> None:
+    ended = [*pieces("on and "), end("cancelled")]
+    llm = ScriptedLLM(ended)
+    [typed] = llm.chat_oai("q", response_class=Story)
+    assert typed.value is None
+    assert len(llm.requests) == 1
+
+    def compute_now() -> str:
+        """The time."""
+        return "now"
+
+    @llm.prompt(marker=["<a>", "</a>"])
+    def tell() -> str:
+        """Tell."""
+
+    assert tell() == "on and "
+    assert len(llm.requests) == 2
+    called = [Chunk(tool_calls=[ToolCallDelta(0, "1", "compute_now", "{}")]), end("cancelled")]
+    other = ScriptedLLM(called, support_tools=True)
+    [answer] = other.chat_oai("q", tools=[compute_now], max_tool_rounds=3)
+    assert answer.values == ["now"]
+    assert len(other.requests) == 1
+    writing = ScriptedLLM(ended)
+    [written] = writing.chat_oai(
+        "q", impl_func=compute_now, response_class=Story, execute_impl_func=True, unsafe=True
+    )
+    assert written.value is None
+    assert len(writing.requests) == 1

@@ -59,7 +59,8 @@ class FunctionQuestion:
             began = time.monotonic()
             response = ask(messages)
             asked_s = time.monotonic() - began
-            cut = response.metadata.get("finish_reason") == "length"
+            finish = response.metadata.get("finish_reason")
+            cut = finish == "length"
             written = None
             try:
                 written = self.make(code_in(response.output, self.name))
@@ -68,8 +69,9 @@ class FunctionQuestion:
             else:
                 self.show(Shown(written, asked_s=asked_s, metadata=response.metadata))
                 ran = written.run(args, kwargs)
-            if not ran.reason or cut or attempt > self.max_retries:
-                return answer(response, written, ran, attempt)  # a limit would cut the next too
+            # a limit would cut the next too, and who ended this one wants no other
+            if not ran.reason or cut or finish == "cancelled" or attempt > self.max_retries:
+                return answer(response, written, ran, attempt)
             messages = [
                 *messages,
                 Message(role="assistant", content=response.output),

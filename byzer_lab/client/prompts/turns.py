@@ -127,6 +127,8 @@ class Turns:
         output = self.prefix + answer.output
         turns = 1
         while self.markers and self.markers[1] not in output and turns < self.most_turns:
+            if answer.metadata.get("finish_reason") == "cancelled":
+                break
             turns += 1
             again = self.continue_words or words("go_on", llm._language, end=self.markers[1])
             conversation = [

@@ -112,8 +112,8 @@ class ToolQuestion:
         while calls:
             new = self.execute(calls, first=not outcomes)
             outcomes += new
-            if done == rounds:
-                break
+            if done == rounds or response.metadata.get("finish_reason") == "cancelled":
+                break  # who ended the answer wants no other
             done += 1
             messages = [*messages, *self._fed(response, new)]
             response, calls = self.ask(ask, messages, "none" if done == rounds else "auto")
