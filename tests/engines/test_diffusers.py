@@ -19,7 +19,7 @@ from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.diffusers import DiffusersEngine
 from byzer_lab.engines.diffusers.windows import windows
 from byzer_lab.types import GenerateRequest, ImagePart, ImageUrl, Message, Sampling, TextPart
-from tests.support.drawing import (
+from tests.support.painted import (
     SMALL,
     asked,
     chunks_of,

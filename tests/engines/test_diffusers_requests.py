@@ -21,7 +21,7 @@ from byzer_lab.engines.diffusers import DiffusersEngine
 from byzer_lab.engines.families import make_engine
 from byzer_lab.errors import EngineError, InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message, Sampling, Tool
-from tests.support.drawing import asked, chunks_of, drawn, opened
+from tests.support.painted import asked, chunks_of, drawn, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
