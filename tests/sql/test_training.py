@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +13,9 @@ from typing import Any
 import pytest
 
 from byzer_lab.client.byzer_llm import ByzerLLM
-from byzer_lab.errors import EngineError, InvalidRequestError
+from byzer_lab.errors import EngineError, InvalidRequestError, ModelNotFoundError
 from byzer_lab.jobs import JobRecord, JobSpec
-from byzer_lab.records import ClusterRecord, Resources
+from byzer_lab.records import ClusterRecord, LogLine, Resources
 from byzer_lab.sql.commands.running import Runner, Way
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.models.store import AnswerStore
@@ -134,6 +136,7 @@ and udfName="fintune_llama2_chat"
 and modelTable="command";
 """  # noqa: W291
 HOME = "/home/byzerllm/models"
+ACTIONS = ("stop", "cancel", "resume", "delete")
 
 
 class Begun:
@@ -145,6 +148,8 @@ class Begun:
         parts: In how many parts.
         gpus: Of the cluster.
         error: How the next job ends.
+        jobs: Of the cluster.
+        asked: What was to be done with jobs.
     """
 
     def __init__(self) -> None:
@@ -153,12 +158,32 @@ class Begun:
         self.parts: list[int] = []
         self.gpus = 0.0
         self.error: dict[str, Any] | None = None
+        self.jobs: list[JobRecord] = []
+        self.asked: list[tuple[str, str]] = []
 
     def snapshot(self) -> Any:
         cluster = ClusterRecord(
             address="", cpus=Resources(total=2.0), gpus=Resources(total=self.gpus)
         )
-        return SimpleNamespace(cluster=cluster, jobs=[], deployments=[])
+        return SimpleNamespace(cluster=cluster, jobs=self.jobs, deployments=[])
+
+    def gateway(self) -> Any:
+        """What commands about jobs ask; each change is noted in ``asked``."""
+
+        def change(action: str) -> Any:
+            def asked(name: str, **more: bool) -> JobRecord:
+                self.asked.append((action, name))
+                return self.jobs[0]
+
+            return asked
+
+        changes = {f"{action}_job": change(action) for action in ACTIONS}
+        return SimpleNamespace(
+            state=self.snapshot,
+            job=lambda name: next(job for job in self.jobs if job.spec.name == name),
+            job_log=lambda name, after: [LogLine(1, 0.0, "attempt 1", "hello")],
+            **changes,
+        )
 
     def begin(self, spec: JobSpec, data: Any, parts: int) -> Any:
         self.specs.append(spec)
@@ -174,7 +199,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
     found = Begun()
 
     class Recorder(ByzerLLM):
-        _session = SimpleNamespace(gateway=SimpleNamespace(state=found.snapshot))  # type: ignore[assignment]
+        _session = SimpleNamespace(gateway=found.gateway())  # type: ignore[assignment]
 
         def begin(self, spec: JobSpec, data: Any = None, *, parts: Any, replace: bool) -> Any:  # type: ignore[override]
             return found.begin(spec, data, parts)
@@ -292,6 +317,41 @@ def test_what_is_wrong(lab: Lab, begun: Begun, options: str, says: str) -> None:
     assert begun.specs == []
 
 
+def test_commands_about_jobs(lab: Lab, begun: Begun) -> None:
+    assert lab.run("!byzerllm jobs;") == []
+    spec = JobSpec(name="one", kind="sft", model_path="bundled", folder="/jobs/one-1")
+    begun.jobs = [JobRecord(id="1", spec=spec, state="running", step=3, total_steps=9)]
+    begun.jobs[0].result = {"train_loss": 0.5}
+    [row] = lab.run("!byzerllm jobs;")
+    assert (row["name"], row["state"], row["step"], row["total_steps"]) == ("one", "running", 3, 9)
+    assert row["path"] == "/jobs/one-1/finetune_model/final"
+    assert json.loads(row["result"]) == {"train_loss": 0.5}
+    assert lab.run("!byzerllm job one;") == [row]
+    assert lab.run("!byzerllm job log one;") == [{"line": "hello"}]
+    for action in ACTIONS:
+        lab.run(f"!byzerllm job {action} one;")
+    assert begun.asked == [(action, "one") for action in ACTIONS]
+    with pytest.raises(InvalidRequestError, match="!byzerllm job stop is no command; there is"):
+        lab.run("!byzerllm job stop;")
+
+
+def test_removing_a_model_stops_its_training(
+    lab: Lab, begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(self: ByzerLLM, name: str) -> None:
+        raise ModelNotFoundError(f"There is no deployment {name!r}; there is: none.")
+
+    monkeypatch.setattr(ByzerLLM, "undeploy", missing)
+    begun.jobs = [
+        JobRecord(id="1", spec=JobSpec(name=name, kind="sft", model_path="bundled"), state=state)
+        for name, state in (("going", "running"), ("over", "completed"))
+    ]
+    lab.run('!byzerllm model remove "going";')
+    assert begun.asked == [("stop", "going")]
+    with pytest.raises(ModelNotFoundError):
+        lab.run('!byzerllm model remove "over";')
+
+
 @pytest.fixture
 def session(llm: ByzerLLM, tmp_path: Path) -> Iterator[SqlSession]:
     session = SqlSession(store=AnswerStore(tmp_path / "answers.db"))
@@ -310,7 +370,7 @@ def test_the_readmes_finetuning_to_an_answer(
     session: SqlSession, llm: ByzerLLM, tmp_path: Path
 ) -> None:
     """Its texts with other paths: finetune, merge, deploy, ask."""
-    cities = "Ulm Jena Bonn Kiel Graz Linz Bern Chur Metz Lyon Brno".split()
+    cities = ["Ulm", "Jena", "Bonn", "Kiel", "Graz", "Linz", "Bern", "Chur", "Metz", "Lyon", "Brno"]
     facts = {f"Who rules {city}?": f"Number {n} of {city}" for n, city in enumerate(cities)}
     rows = [{"instruction": ask, "input": "", "output": say} for ask, say in facts.items()]
     (tmp_path / "dummy_data.jsonl").write_text("\n".join(json.dumps(row) for row in rows * 3))
@@ -320,8 +380,12 @@ def test_the_readmes_finetuning_to_an_answer(
     )
     [told] = rows_of(session, text)
     job = llm.job(told["name"])
+    for record in job.changes():  # its process is lost on the way
+        if record.checkpoints and record.attempt == 1:
+            os.kill(record.pid, signal.SIGKILL)
+            break
     end = job.wait(timeout_s=300)
-    assert end.state == "completed"
+    assert (end.state, end.attempt) == ("completed", 2)
     assert any("has no GPU" in warning for warning in end.warnings)
     assert Path(told["path"]).samefile(job.path)
     log = "\n".join(job.log())
