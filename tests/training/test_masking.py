@@ -30,6 +30,13 @@ THINKING = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
 )
 """The prompt begins a thought, which the rows' answers don't have."""
+MARKING = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}"
+    "{% generation %}{{ m.content }}<|im_end|>\n{% endgeneration %}{% else %}{{ m.content }}"
+    "<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""The library itself knows the assistant's tokens."""
 ENDLESS = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 """Nothing says that an answer is over."""
 
@@ -166,6 +173,26 @@ def test_a_template_that_forgets_is_trained_on_the_last_answer(tokenizer: Any) -
     assert encoded.last_only
     (plain,) = encode_row(ROWS["moss"], other)  # nothing to forget: both are trained on
     assert not plain.last_only
+
+
+def test_labels_are_those_of_a_template_that_marks_them(tokenizer: Any) -> None:
+    other = with_chat(tokenizer, MARKING)
+    talks = [
+        [
+            {
+                "role": "user" if at % 2 == 0 else "assistant",
+                "content": f"{number} and {at}. Ünï 🙂",
+            }
+            for at in range(2 + 2 * (number % 4))
+        ]
+        for number in range(40)
+    ]
+    examples = [Example(number, talk) for number, talk in enumerate(talks)]
+    for one, talk in zip(encode(examples, other, Shape(1024)), talks, strict=True):
+        assert isinstance(one, Encoded)
+        told = other.apply_chat_template(talk, return_dict=True, return_assistant_tokens_mask=True)
+        assert one.input_ids == told["input_ids"]
+        assert [label != IGNORED for label in one.labels] == [*map(bool, told["assistant_masks"])]
 
 
 def test_a_prompt_that_begins_a_thought(tokenizer: Any) -> None:

@@ -19,8 +19,8 @@ class Parameters(Training):
 
     packing: str = parameter(
         "auto",
-        "Put several rows into one sequence, each of which sees itself alone; auto does so on a "
-        "GPU, where it saves the padding, and not on a processor, where it costs time.",
+        "Put several rows into one sequence, each of which sees itself alone; auto does so with "
+        "many rows on a GPU, where it saves the padding; on a processor it costs time.",
         choices=("auto", "true", "false"),
     )
 

@@ -138,11 +138,13 @@ def build(config: Callable[..., Any], plan: Plan, spec: JobSpec) -> Any:
     """
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(spec.folder) / LOGS)
     try:
-        return config(**plan.arguments)
+        built = config(**plan.arguments)
     except (ValueError, TypeError) as error:
-        raise InvalidRequestError(
-            f"The trainer refuses its arguments: {describe(error)}"
-        ) from error
+        words = describe(error)
+        raise InvalidRequestError(f"The trainer refuses its arguments: {words}") from error
+    if built.n_gpu > 1:
+        built._n_gpu = 1  # the model lies over them; copies of it on each would be another way
+    return built
 
 
 def _batch(parameters: Training, base: Base, rows: int) -> tuple[int, int]:

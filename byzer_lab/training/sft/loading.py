@@ -162,6 +162,13 @@ def _method(parameters: Training, outline: ModelOutline) -> str:
     return wanted
 
 
+def _placement() -> Any:
+    """On this process's device; over several GPUs where one process has them, layer by layer."""
+    if not torch.cuda.is_available():
+        return {"": "cpu"}
+    return "auto" if torch.cuda.device_count() > 1 else {"": torch.cuda.current_device()}
+
+
 def _dtype(wanted: str, method: str) -> Any:
     if wanted != "auto":
         return getattr(torch, wanted)

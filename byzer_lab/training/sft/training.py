@@ -10,11 +10,14 @@ from trl import SFTConfig
 
 from byzer_lab.jobs import JobEnd, JobSpec
 from byzer_lab.training.channel import Channel
+from byzer_lab.training.data.preparing import Prepared
 from byzer_lab.training.parameters.sft import Parameters, read
 from byzer_lab.training.sft.arguments import build, plan_run
 from byzer_lab.training.sft.loading import adapter_of, load_weights, read_base
 from byzer_lab.training.sft.running import quieten, read_config, run_job, tell_plan, train
 from byzer_lab.training.sft.trainer import Trainer
+
+_MANY_SEQUENCES = 512  # of fewer, an epoch would have too few steps
 
 
 def run(spec: JobSpec, channel: Channel) -> JobEnd:
@@ -41,7 +44,7 @@ def loop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
     spec, prepared = read_config(config)
     parameters, told = read(spec)
     base = read_base(spec, parameters)
-    packing, warnings = _packing(parameters, base.outline.config)
+    packing, warnings = _packing(parameters, prepared, base.window)
     rows = Dataset.from_file(prepared.train)
     count = len(rows) if not packing else _packed(prepared.tokens, base.window)
     plan = plan_run(spec, parameters, told, base, count, held_out=prepared.held_out is not None)
@@ -65,10 +68,11 @@ def loop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return train(trainer, spec, parameters, prepared, base, quantization, channel)
 
 
-def _packing(parameters: Parameters, config: Any) -> tuple[bool, list[str]]:
-    """Whether rows are packed: each must see itself alone, and quickly."""
+def _packing(parameters: Parameters, prepared: Prepared, window: int) -> tuple[bool, list[str]]:
+    """Whether rows are packed, and a warning where that costs time."""
     if parameters.packing == "auto":
-        return torch.cuda.is_available(), []
+        many = _packed(prepared.tokens, window) >= _MANY_SEQUENCES
+        return torch.cuda.is_available() and many, []
     if parameters.packing == "true" and not torch.cuda.is_available():
         return True, ["packing is set: on a processor it takes more time than it saves."]
     return parameters.packing == "true", []
