@@ -189,7 +189,7 @@ class JobHandler(ByzerLabHandler):
     async def delete(self, name: str) -> None:
         """Forget it; its files too where that is asked."""
         self.refuse_if_read_only()
-        await self.pass_on("DELETE", f"/api/jobs/{name}", self.given("files"))
+        await self.pass_on("DELETE", f"/api/jobs/{name}", self.given("files", "force"))
 
 
 class JobActionHandler(ByzerLabHandler):

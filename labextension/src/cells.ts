@@ -16,6 +16,10 @@ export function jobCell(name: string): string {
 /** A cell that deploys the model that comes with Byzer Lab. */
 export const DEPLOY_CELL = '%%llm_deploy chat --model_path bundled';
 
+/** A cell that begins a training; the rows are the user's. */
+export const FINETUNE_CELL =
+  '%%llm_finetune tuned --model_path bundled --data rows.jsonl\nlora_rank = 16';
+
 /** Whether a cell of the notebook loads the magics. */
 export function loadsMagics(sources: Iterable<string>): boolean {
   for (const source of sources) {

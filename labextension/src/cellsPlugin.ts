@@ -7,7 +7,7 @@ import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { addBelowIcon } from '@jupyterlab/ui-components';
 
-import { DEPLOY_CELL, jobCell, promptCell } from './cells';
+import { DEPLOY_CELL, FINETUNE_CELL, jobCell, promptCell } from './cells';
 import {
   argsSchema,
   CommandIDs,
@@ -15,6 +15,7 @@ import {
   JOB_ARGUMENT,
   jobName,
   NAME_ARGUMENT,
+  NO_ARGUMENTS,
   SOURCE_ARGUMENT
 } from './commands';
 import { complain } from './complain';
@@ -82,9 +83,18 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
       execute: args => insert(String(args.source ?? DEPLOY_CELL))
     });
 
-    palette?.addItem({
-      command: CommandIDs.insertDeployCell,
-      category: trans.__('Byzer Lab')
+    commands.addCommand(CommandIDs.insertFinetuneCell, {
+      label: trans.__('Insert a Cell That Finetunes a Model'),
+      icon: addBelowIcon,
+      describedBy: NO_ARGUMENTS,
+      execute: () => insert(FINETUNE_CELL)
     });
+
+    for (const command of [
+      CommandIDs.insertDeployCell,
+      CommandIDs.insertFinetuneCell
+    ]) {
+      palette?.addItem({ command, category: trans.__('Byzer Lab') });
+    }
   }
 };

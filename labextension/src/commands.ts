@@ -16,6 +16,7 @@ export namespace CommandIDs {
   export const insertPromptCell = 'byzer-lab:insert-prompt-cell';
   export const insertDeployCell = 'byzer-lab:insert-deploy-cell';
   export const showLogs = 'byzer-lab:show-logs';
+  export const insertFinetuneCell = 'byzer-lab:insert-finetune-cell';
   export const insertJobCell = 'byzer-lab:insert-job-cell';
   export const showJobLog = 'byzer-lab:show-job-log';
   export const stopJob = 'byzer-lab:stop-job';

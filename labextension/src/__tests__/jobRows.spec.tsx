@@ -203,6 +203,14 @@ describe('the details of a job', () => {
 });
 
 describe('beside deployments', () => {
+  it('a training can be begun where there is none yet', async () => {
+    await showJobs([], { deployments: [deployment('chat')] });
+    fireEvent.click(
+      screen.getByLabelText('Insert a cell that finetunes a model')
+    );
+    expect(executed).toHaveBeenCalledWith(CommandIDs.insertFinetuneCell, {});
+  });
+
   it('jobs have a list of their own, and arrow keys stay in it', async () => {
     await showJobs([job('one'), job('two')], {
       deployments: [deployment('chat')]

@@ -1,8 +1,10 @@
+import { addBelowIcon } from '@jupyterlab/ui-components';
 import { useEffect, useState } from 'react';
 
+import { CommandIDs } from '../commands';
 import { hasEnded } from '../jobs';
 import type { IJob } from '../tokens';
-import { TextButton } from './atoms';
+import { IconButton, TextButton } from './atoms';
 import { useSidebar } from './context';
 import { JobRow } from './jobRow';
 import { useRows } from './rows';
@@ -13,7 +15,7 @@ const ENDED_SHOWN = 20;
 /** The list of training jobs: those under way, then those that ended, the newest first. */
 export function JobList(props: { jobs: readonly IJob[] }): JSX.Element {
   const { jobs } = props;
-  const { trans, curves } = useSidebar();
+  const { trans, run, curves, readOnly } = useSidebar();
   const [all, setAll] = useState(false);
   const active = jobs.filter(job => !hasEnded(job));
   const ended = jobs.filter(hasEnded);
@@ -32,6 +34,13 @@ export function JobList(props: { jobs: readonly IJob[] }): JSX.Element {
             ? trans.__('%1 of %2 active', active.length, jobs.length)
             : jobs.length}
         </span>
+        {!readOnly && (
+          <IconButton
+            icon={addBelowIcon}
+            label={trans.__('Insert a cell that finetunes a model')}
+            onClick={() => run(CommandIDs.insertFinetuneCell)}
+          />
+        )}
       </h2>
       <ul className="jp-ByzerLab-list" onKeyDown={rows.onKeyDown}>
         {shown.map(job => (

@@ -72,7 +72,7 @@ function Body(props: {
       return (
         <>
           {deployments.length > 0 && <DeploymentList state={props.state} />}
-          {jobs.length > 0 && <JobList jobs={jobs} />}
+          <JobList jobs={jobs} />
         </>
       );
   }
