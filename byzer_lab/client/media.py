@@ -44,7 +44,7 @@ class Medium:
     ) -> None:
         self.data = data
         self.media_type = media_type
-        self.metadata = metadata or {}
+        self.metadata = {} if metadata is None else metadata
 
     @property
     def base64(self) -> str:

@@ -49,6 +49,8 @@ def make_bark(folder: Path) -> Path:
     with torch.no_grad():  # far from zero, so that what came before changes what follows
         for weights in (*model.semantic.parameters(), *model.coarse_acoustics.parameters()):
             weights.mul_(15 if weights.dim() > 1 else 1)
+        for layer in model.codec_model.quantizer.layers:  # the library leaves them at zero
+            layer.codebook.embed.normal_()
     semantic = BarkSemanticGenerationConfig(
         max_new_tokens=12, max_input_semantic_length=256, do_sample=True
     )
