@@ -25,14 +25,14 @@ class Lab:
         plan: Parts of plans.
     """
 
-    def __init__(self, folder: Path, models: ScriptedModels) -> None:
+    def __init__(self, folder: Path, models: ScriptedModels, engine: str = "duckdb") -> None:
         self.models = models
         self.names: dict[str, Any] = {}
         self.said: list[str] = []
         self.plan: list[str] = []
         self.report = Report()
         self.store = AnswerStore(folder / "answers.db")
-        self.session = SqlSession(models, self.names.get, self.store)
+        self.session = SqlSession(models, self.names.get, self.store, engine=engine)
 
     def run(self, script: str, dialect: Any = "spark", **budget: Any) -> list[dict[str, Any]]:
         """The rows of a script's last table."""

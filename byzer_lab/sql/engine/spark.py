@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HERE = "local[*]"
+CONNECT_PORT = 15002
+REACH_S = 5.0
 _NOISE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """They write each error a second time."""
 _VERSION = re.compile(r"@\d+(?=`)")
@@ -238,9 +242,10 @@ class SparkEngine:
 
 def _started(address: str) -> SparkSession:
     """A session as Byzer has it: a cast that fails is NULL and no error."""
-    builder = SparkSession.builder.appName("byzer-lab").config("spark.sql.ansi.enabled", "false")
     if address.startswith("sc://"):
-        return builder.remote(address).getOrCreate()
+        _reach(address)
+        return _connected(address)
+    builder = SparkSession.builder.appName("byzer-lab").config("spark.sql.ansi.enabled", "false")
     if os.environ.get("SPARK_REMOTE") and not address:
         return builder.getOrCreate()
     builder = builder.master(address or HERE).config("spark.ui.enabled", "false")
@@ -255,6 +260,27 @@ def _started(address: str) -> SparkSession:
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _connected(address: str) -> SparkSession:
+    """A session of Connect, beside a classic one that this process may have."""
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+    session: Any = ConnectSession.builder.remote(address).create()
+    session.conf.set("spark.sql.ansi.enabled", "false")
+    return cast("SparkSession", session)
+
+
+def _reach(address: str) -> None:
+    """Look whether anybody listens there: the client would try for many minutes."""
+    parts = urlsplit(address)
+    try:
+        place = (parts.hostname or "", parts.port or CONNECT_PORT)
+        socket.create_connection(place, timeout=REACH_S).close()
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(
+            f"No Spark Connect server answers at {address.partition(';')[0]} ({error})."
+        ) from error
 
 
 def sentence(error: Exception) -> str:

@@ -261,6 +261,14 @@ def _cast_to(kind: str) -> Rewrite:
     )
 
 
+def _llm_prompt(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
+    """Its array may hold texts and numbers, which DuckDB's own can't."""
+    if len(arguments) == 2 and isinstance(arguments[1], exp.Array):
+        listed = exp.array(*(text(one) for one in arguments[1].expressions))
+        return call(node.name, arguments[0].copy(), listed)
+    return node
+
+
 def _row_number(node: exp.Anonymous, arguments: Arguments) -> exp.Expr:
     return exp.Paren(
         this=exp.Sub(this=exp.Window(this=exp.RowNumber()), expression=exp.Literal.number(1))
@@ -314,6 +322,7 @@ REWRITES: dict[str, Rewrite] = {
     "from_unixtime": _with_pattern("from_unixtime"),
     "get_json_object": _get_json_object,
     "int": _cast_to("int"),
+    "llm_prompt": _llm_prompt,
     "localtimestamp": _now,
     "monotonically_increasing_id": _row_number,
     "now": _now,
