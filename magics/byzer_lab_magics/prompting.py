@@ -23,6 +23,7 @@ from byzer_lab.types import (
     Usage,
 )
 from byzer_lab_magics.arguments import Arguments
+from byzer_lab_magics.boxes import show_boxes
 from byzer_lab_magics.connection import connect
 from byzer_lab_magics.failures import interrupted
 from byzer_lab_magics.interpolate import interpolate
@@ -31,7 +32,7 @@ from byzer_lab_magics.objects import ask_for_object, ask_with_tools
 from byzer_lab_magics.options import Option, Positional, option_of, phrase
 from byzer_lab_magics.pictures import picture
 from byzer_lab_magics.reply import Reply
-from byzer_lab_magics.show import in_notebook
+from byzer_lab_magics.show import StateLine, in_notebook
 from byzer_lab_magics.stream import Writer, writer_for
 from byzer_lab_magics.talks import talks_of
 
@@ -101,9 +102,11 @@ def prompt(shell: Any, options: dict[str, Any], body: str, default_model: str = 
         reply = _ask_with_abilities(shell, model, options, request)
     else:
         writer = writer_for(shell, owns_cell=_owns_cell(shell))
-        exchange = _Exchange(model, request, writer)
+        exchange = _Exchange(model, request, writer, StateLine(shell, model))
         reply = exchange.run(session.data_plane.stream(model, request))
         exchange.media.show(shell)
+        if options["image"]:
+            show_boxes(shell, reply, session.gateway.state())
     if options["conversation"]:
         talks_of(shell)[options["conversation"]] = reply.messages
     if options["as"]:
@@ -198,10 +201,13 @@ def _owns_cell(shell: Any) -> bool:
 class _Exchange:
     """One question and its answer."""
 
-    def __init__(self, model: str, request: GenerateRequest, writer: Writer) -> None:
+    def __init__(
+        self, model: str, request: GenerateRequest, writer: Writer, line: StateLine
+    ) -> None:
         self._model = model
         self._request = request
         self._writer = writer
+        self._line = line
         self._text: list[str] = []
         self._logprobs: list[TokenLogprob] = []
         self._reasoning: list[str] = []
@@ -236,6 +242,9 @@ class _Exchange:
             self._text.append(chunk.text)
             self._writer.write(chunk.text)
         self.media.take(chunk)
+        if chunk.progress:
+            share = chunk.progress.done / max(1, chunk.progress.total)
+            self._line.running(chunk.progress.phase, share)
         self._reasoning.append(chunk.reasoning)
         self._tokens += chunk.tokens
         self._logprobs += chunk.logprobs

@@ -12,9 +12,11 @@ import pytest
 
 from byzer_lab.bundled import bundled_model
 from byzer_lab.engines.base import EngineConfig
+from byzer_lab.engines.diffusers import DiffusersEngine
 from byzer_lab.engines.families import detect, families, find_family, make_engine
 from byzer_lab.engines.llama_cpp import LlamaCppEmbeddingEngine, LlamaCppEngine
 from byzer_lab.engines.sentence_transformers import EmbeddingEngine, RerankEngine
+from byzer_lab.engines.speech import ListeningEngine, SpeakingEngine
 from byzer_lab.engines.transformers import TransformersEngine
 from byzer_lab.errors import InvalidRequestError
 
@@ -42,9 +44,6 @@ SEED = [
     "custom/zephyr",
 ]
 REFUSED = {
-    "bark": "Making speech comes with a later version",
-    "whisper": "Transcribing speech comes with a later version",
-    "custom/stable_diffusion": "Making pictures comes with a later version",
     "chatglm6b": "transformers 4; deploy GLM-4",
     "moss": "transformers 4; deploy a current chat model",
     "custom/alpha_moss": "transformers 4; deploy a current chat model",
@@ -54,6 +53,9 @@ ENGINES: dict[str, type] = {
     "custom/m3e": EmbeddingEngine,
     "custom/bge": EmbeddingEngine,
     "custom/bge_rerank": RerankEngine,
+    "custom/stable_diffusion": DiffusersEngine,
+    "bark": SpeakingEngine,
+    "whisper": ListeningEngine,
 }
 
 
@@ -98,7 +100,7 @@ def test_the_librarys_names_are_right() -> None:
     for family in families():
         for kind in family.kinds:
             assert (kind in CONFIG_MAPPING) == (
-                family.state in ("native", "later") and not kind.startswith("RefinedWeb")
+                family.state == "native" and not kind.startswith("RefinedWeb")
             ), kind
         if family.state in ("native", "mapped") and family.loader.endswith("LM"):
             assert hasattr(transformers, family.loader)
@@ -168,7 +170,6 @@ def test_a_type_that_fits_the_folder(kind: str, model_type: str, tmp_path: Path)
         ({"model_type": "chatglm", "position_encoding_2d": True}, "chatglm6b"),
         ({"model_type": "chatglm", "image_length": 32}, "custom/visualglm"),
         ({"model_type": "moss"}, "MOSS .moss. can't be served"),
-        ({"model_type": "whisper"}, "later version"),
         ({"model_type": "baichuan", "model_max_length": 4096}, "ALiBi attention.*llama_cpp"),
     ],
 )
@@ -179,8 +180,11 @@ def test_a_folder_that_can_not_be_served(config: dict[str, Any], says: str, tmp_
 
 def test_a_pipeline_of_diffusion(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("{}")
-    with pytest.raises(InvalidRequestError, match="Making pictures comes with a later version"):
-        make("custom/auto", tmp_path)
+    for kind in ("custom/auto", "custom/stable_diffusion"):
+        assert type(make(kind, tmp_path)) is DiffusersEngine
+        assert type(make(kind, tmp_path, backend="diffusers")) is DiffusersEngine
+    with pytest.raises(InvalidRequestError, match="the vllm backend can't serve it so"):
+        make("custom/stable_diffusion", tmp_path, backend="vllm")
 
 
 @pytest.mark.parametrize(

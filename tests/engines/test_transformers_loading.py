@@ -219,6 +219,8 @@ def test_meta_tells_what_was_loaded(model_folder: Callable[[str], Path]) -> None
     assert meta == {
         "model_deploy_type": "proprietary",
         "backend": "transformers",
+        "support_images": False,
+        "box_scale": None,
         "structured_output": "constrained",
         "support_tools": False,
         "max_model_len": 128,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["native", "mapped", "remote code", "later", "gone"]
+State = Literal["native", "mapped", "remote code", "gone"]
 """What it takes to load a family: nothing, a translation of its files by Byzer Lab, Python code
-that comes with the model, a later version of Byzer Lab, or an older library."""
+that comes with the model, or an older library."""
 
 AUTO = "custom/auto"
 EMBEDDING = "byzer_lab.engines.sentence_transformers:EmbeddingEngine"
@@ -47,7 +47,7 @@ class Family:
     @property
     def served(self) -> bool:
         """Whether a deploy can succeed."""
-        return self.state not in ("later", "gone")
+        return self.state != "gone"
 
 
 _OLD_CODE = "written for transformers 4: whether it runs on version 5 depends on the copy"

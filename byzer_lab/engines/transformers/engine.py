@@ -87,11 +87,12 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
     def meta(self) -> dict[str, Any]:
         """What is known of the loaded model.
 
-        Beside the keys that every engine has: ``context_length`` (tokens; -1 when nothing limits
-        it), ``parameters`` (their number), ``dtype``, ``quantization`` (format of weights in fewer
-        bits, or ``None``), ``device``, ``batching`` (``continuous`` or ``single``),
-        ``adapters`` (names that a request may choose) and ``num_threads``; ``adapter`` where the
-        model's folder is one.
+        Beside the keys that every engine has: ``support_images``, ``box_scale`` (what boxes in its
+        answers are counted in, ``thousandths`` of a picture or ``pixels``; ``None`` where it sees
+        none), ``context_length`` (tokens; -1 when nothing limits it), ``parameters`` (their
+        number), ``dtype``, ``quantization`` (format of weights in fewer bits, or ``None``),
+        ``device``, ``batching`` (``continuous`` or ``single``), ``adapters`` (names that a request
+        may choose) and ``num_threads``; ``adapter`` where the model's folder is one.
         """
         loaded, _ = self._ready()
         window = loaded.context_length or -1
@@ -105,6 +106,7 @@ class TransformersEngine(TokenizerCalls, LocalEngine):
             "support_stream": True,
             "support_chat_template": bool(loaded.tokenizer.chat_template),
             "support_images": loaded.processor is not None,
+            "box_scale": loaded.box_scale,
             **self._structured().meta(),
             "context_length": window,
             "parameters": loaded.model.num_parameters(),

@@ -40,6 +40,7 @@ MARKS = {
     "<|box_end|>": "</box>",
 }
 """Tokens of Qwen-VL that say where a thing is, as Byzer-LLM writes them."""
+COUNTS_PIXELS = ("qwen2_5_vl",)
 _SPACE = "\u2581"  # SentencePiece's mark of a space before a word
 
 
@@ -87,6 +88,14 @@ class LoadedModel:
         """Tokens that :meth:`decode` leaves out, by their text."""
         added = self.tokenizer.added_tokens_decoder
         return {token.content: number for number, token in added.items() if token.special}
+
+    @property
+    def box_scale(self) -> str | None:
+        """What boxes in its answers are counted in; ``None`` where it doesn't see."""
+        if self.processor is None:
+            return None
+        pixels = self.model.config.model_type in COUNTS_PIXELS
+        return "pixels" if pixels else "thousandths"
 
     def text_of(self, token: int) -> str:
         """Text of a token alone, special ones by their name."""
