@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from byzer_lab.deployment import DEPLOYMENT
+from byzer_lab.drawing import DRAWING
 from byzer_lab.engines import BACKENDS, Backend, find_engine
 from byzer_lab.engines.families import families
 from byzer_lab.generation import GENERATION
@@ -48,6 +49,11 @@ GENERATED = """\
 Options of `%%prompt` and keys of `llm_config`. As `generation.NAME = value` in the body of \
 `%%llm_deploy` they hold for requests that leave them open. Without a default the model's own \
 value holds.
+"""
+DRAWN = """\
+Options of `%%llm_draw`, keys of `llm_config` (with or without `gen.` or `generation.`) and of \
+`ByzerLLM.draw`, for models of the diffusers backend. `seed` is the one above; -1, its default \
+here, draws a new picture each time.
 """
 FAMILIES = """\
 Values of `pretrained_model_type`. The prefix `custom/` may be left out or added.
@@ -89,6 +95,7 @@ def page() -> str:
         INTRODUCTION,
         *("## A deployment\n", SETTINGS, table(DEPLOYMENT)),
         *("## Generation\n", GENERATED, table(GENERATION)),
+        *("## Drawing\n", DRAWN, table(DRAWING)),
         *("## Model families\n", FAMILIES, family_table()),
     ]
     for name, backend in BACKENDS.items():
