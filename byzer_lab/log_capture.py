@@ -68,17 +68,17 @@ class LogCapture:
         texts = [
             self._redact(line.decode(errors="replace").rstrip())[:LONGEST_LINE] for line in raw
         ]
-        if _END in texts:
-            self._end_came.set()
+        drained = _END in texts
         texts = [
             text for text in texts if text not in ("", _END) and not text.startswith(":actor_name:")
         ]
-        if not texts:
-            return
-        os.write(self._onward, ("\n".join(texts) + "\n").encode())
-        with self._lock:
-            self._lines += [(now, text) for text in texts]
-        self._came.set()
+        if texts:
+            os.write(self._onward, ("\n".join(texts) + "\n").encode())
+            with self._lock:
+                self._lines += [(now, text) for text in texts]
+            self._came.set()
+        if drained:
+            self._end_came.set()
 
     def _flush_often(self) -> None:
         while True:

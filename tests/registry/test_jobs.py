@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,7 +178,6 @@ def test_wrong_jobs_are_refused_before_anything_is_made(
         ({"workers": 0}, "workers is 0; it must be from 1"),
         ({"gpus_per_worker": 64.0}, "One worker of 'counting' wants 64 GPUs, but the cluster"),
         ({"resources": {"unicorns": 1.0}}, "wants 1 unicorns, but the cluster"),
-        ({"folder": "relative/place"}, "'relative/place' must be an absolute path"),
         ({"path_prefix": str(file)}, "can't be written \\(Not a directory\\); name another place"),
         ({"kind": "merge"}, "adapters is missing"),
     ):
@@ -185,41 +187,31 @@ def test_wrong_jobs_are_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_stop_saves_and_resume_goes_on(begin: Asking, gateway: GatewayClient) -> None:
-    begin(steps=60, step_s=0.1, save_steps=1000)
-    reaches(gateway, 3)
+def test_a_killed_process_is_started_again_and_a_stopped_job_resumes(
+    begin: Asking, gateway: GatewayClient
+) -> None:
+    begin(steps=40, step_s=0.1, save_steps=2, die_at=[5])
+    wait_until(lambda: gateway.job("counting").attempt == 2)
+    reaches(gateway, 7)
+    lost = (
+        "Its process ended unexpectedly (killed, crashed or out of memory) at step 5; "
+        "attempt 2 goes on from checkpoint 4."
+    )
+    assert lost in gateway.job("counting").warnings
+    assert lost in log_of(gateway)
     stopping = gateway.stop_job("counting")
     assert (stopping.state, stopping.phase) == ("stopping", "saving what it has")
     record = ended(gateway)
-    assert record.state == "stopped"
-    assert 3 <= record.step < 60
-    assert [checkpoint.step for checkpoint in record.checkpoints] == [record.step]
+    assert (record.state, record.attempt) == ("stopped", 2)
+    assert record.checkpoints[-1].step == record.step < 40
     with pytest.raises(ConflictError, match="is stopped; there is nothing to stop"):
         gateway.stop_job("counting")
     resumed = gateway.resume_job("counting")
-    assert (resumed.state, resumed.attempt, resumed.finished_at) == ("queued", 2, None)
+    assert (resumed.state, resumed.attempt, resumed.finished_at) == ("queued", 3, None)
     end = ended(gateway)
-    assert (end.state, end.result["sum"]) == ("completed", sum(range(61)))
-    assert f"attempt 2 begins at step {record.step}" in end.warnings
-    with pytest.raises(ConflictError, match="is completed; there is nothing to resume"):
-        gateway.resume_job("counting")
-    assert [p.step for p in gateway.job_points("counting")] == list(range(1, 61))
-
-
-def test_a_killed_process_is_started_again(begin: Asking, gateway: GatewayClient) -> None:
-    begin(steps=8, die_at=[3, 6])
-    record = ended(gateway)
-    assert (record.state, record.attempt) == ("completed", 3)
-    assert record.result == {"sum": 36}  # as if nothing had happened
-    lost = [warning for warning in record.warnings if "lost" in warning or "ended" in warning]
-    assert lost == [
-        "Its process ended unexpectedly (killed, crashed or out of memory) at step 3; "
-        "attempt 2 goes on from checkpoint 2.",
-        "Its process ended unexpectedly (killed, crashed or out of memory) at step 6; "
-        "attempt 3 goes on from checkpoint 6.",
-    ]
-    assert lost[0] in log_of(gateway)
-    assert [point.step for point in gateway.job_points("counting")] == list(range(1, 9))
+    assert (end.state, end.result["sum"]) == ("completed", sum(range(41)))
+    assert f"attempt 3 begins at step {record.step}" in end.warnings
+    assert [p.step for p in gateway.job_points("counting")] == list(range(1, 41))
 
 
 def test_a_job_waits_for_its_place_and_says_for_what(begin: Asking, gateway: GatewayClient) -> None:
@@ -239,16 +231,18 @@ def test_a_job_waits_for_its_place_and_says_for_what(begin: Asking, gateway: Gat
 
 
 def test_jobs_outlive_the_registry_or_go_on_after_it(begin: Asking, gateway: GatewayClient) -> None:
-    begin("short", steps=20, step_s=0.1)
     begin("long", steps=60, step_s=0.1)
-    begin("over", steps=1)
-    over = ended(gateway, "over")
-    reaches(gateway, 1, "short")
-    pid = reaches(gateway, 5, "long").pid
-    kill_registry()
+    begin("dying", steps=40, step_s=0.1)
+    dying = reaches(gateway, 3, "dying").pid
+    pid = reaches(gateway, 3, "long").pid
+    killer = threading.Thread(target=kill_registry)
+    killer.start()
+    os.kill(dying, signal.SIGKILL)
+    killer.join()
     record = ended(gateway, "long")
     assert (record.state, record.attempt, record.pid) == ("completed", 1, pid)
     assert [point.step for point in gateway.job_points("long")] == list(range(1, 61))
-    assert ended(gateway, "short").attempt == 1
-    assert log_of(gateway, "short") == ["counted"]
-    assert gateway.job("over").result == over.result
+    assert log_of(gateway, "long") == ["counted"]
+    record = ended(gateway, "dying")
+    assert (record.state, record.attempt) == ("completed", 2)
+    assert record.result == {"sum": sum(range(41))}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import psutil
 
 from byzer_lab.client.session import session
 from byzer_lab.cluster import processes
 from byzer_lab.cluster.runtime import Runtime
+from byzer_lab.errors import ClusterError
 
 
 def actors(runtime: Runtime, kind: str) -> list[psutil.Process]:
@@ -33,5 +37,10 @@ def kill_registry() -> None:
     epoch = gateway.state().epoch
     (registry,) = actors(session().runtime, "Registry")
     registry.kill()
-    while gateway.state().epoch == epoch:
-        registry.wait(10)
+    registry.wait(10)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ClusterError):  # it says that it is restarting
+            if gateway.state().epoch != epoch:
+                return
+    raise AssertionError("the registry did not come back")

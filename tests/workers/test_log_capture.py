@@ -32,3 +32,25 @@ def test_no_part_of_a_secret_is_written() -> None:
     assert "done" in written
     for part in ("BEGIN", "kkkk", "s3cret", "cret"):
         assert part not in written
+
+
+DRAINED = """
+import sys
+from byzer_lab.secrets import Redactor
+from byzer_lab.log_capture import LogCapture
+
+came = []
+capture = LogCapture(Redactor([]), lambda lines: came.extend(text for _, text in lines))
+for number in range(200):
+    print("line", number)
+    sys.stdout.write(f"unfinished {number}")
+    capture.drain()
+    assert came[-2:] == [f"line {number}", f"unfinished {number}"], came[-3:]
+assert len(came) == 400
+"""
+
+
+def test_what_was_written_is_handed_over() -> None:
+    command = [sys.executable, "-c", DRAINED]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr[-1000:]
