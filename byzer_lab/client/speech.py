@@ -20,6 +20,8 @@ from byzer_lab.speech import Transcript
 from byzer_lab.types import Chunk, GenerateRequest, Message, Progress, Sampling
 
 BACKENDS_THAT_SAY = ("transformers", "llama_cpp", "vllm", "deepspeed", "diffusers")
+TASKS = {"draws": "image", "speaks": "speech", "transcribes": "transcription"}
+"""What each ability is called of a provider's model."""
 OnProgress = Callable[[Progress], None]
 
 
@@ -200,12 +202,13 @@ class MediaCalls(Settings):
     def _can(self, ability: str, verb: str, model: str | None) -> str:
         """The name of a model, after a look at what its engine says of itself.
 
-        A provider's says nothing, nor does an engine of the user's own; they are asked.
+        An engine of the user's own may say nothing; it is asked.
         """
         name = self._model(model)
         record = self._record(name)
-        ours = record.spec.backend in BACKENDS_THAT_SAY
-        if ours and record.meta and not record.meta.get(ability):
+        task = record.meta.get("task")  # of a provider's model
+        ours = record.spec.backend in BACKENDS_THAT_SAY and record.meta
+        if task not in (None, TASKS[ability]) or (ours and not record.meta.get(ability)):
             raise _is_none(name, verb)
         return name
 

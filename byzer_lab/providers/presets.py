@@ -15,7 +15,7 @@ from byzer_lab.types import Usage
 FOLDER = Path(__file__).parent / "presets"
 SAME = {"official_openai": "openai", "offical_openai": "openai", "chatglm": "zhipu"}
 """Further names of providers."""
-Task = Literal["chat", "embedding", "speech", "image"]
+Task = Literal["chat", "embedding", "speech", "image", "transcription"]
 Choice = Literal["auto", "none", "required", "named"]
 Structured = Literal["", "json_schema", "tool", "json_object"]
 MILLION = 1_000_000

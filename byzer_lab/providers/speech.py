@@ -6,16 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from byzer_lab.errors import InvalidRequestError
+from byzer_lab.speech import MEDIA_TYPES as OURS
 
-MEDIA_TYPES = {
-    "mp3": "audio/mpeg",
-    "wav": "audio/wav",
-    "opus": "audio/ogg",
-    "ogg_opus": "audio/ogg",
-    "aac": "audio/aac",
-    "flac": "audio/flac",
-    "pcm": "audio/pcm",
-}
+MEDIA_TYPES = {**OURS, "ogg_opus": "audio/ogg", "aac": "audio/aac"}
 """The media type of each format of sound."""
 
 

@@ -220,8 +220,14 @@ def _asking(
 
 
 def _only(snapshot: StateSnapshot, ability: str, magic: str) -> str:
+    from byzer_lab.client.speech import TASKS
+
     ready = [record for record in snapshot.deployments if record.state == "ready"]
-    able = [record.spec.name for record in ready if record.meta.get(ability)]
+    able = [
+        record.spec.name
+        for record in ready
+        if record.meta.get(ability) or record.meta.get("task") == TASKS[ability]
+    ]
     names = able or [record.spec.name for record in ready]
     if len(names) == 1:
         return names[0]

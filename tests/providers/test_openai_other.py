@@ -205,3 +205,48 @@ async def test_a_task_that_the_name_does_not_tell() -> None:
         server.script(Reply([MP3], content_type="audio/mpeg"))
         first, _ = await chunks(made, question("x"))
         assert first.data
+
+
+async def test_sounds_are_written_down() -> None:
+    asks = {
+        "audio": "data:audio/mpeg;base64," + base64.b64encode(MP3).decode(),
+        "language": "en",
+        "timestamp_granularities": ["word", "segment"],
+    }
+    told = {"text": "Hello.", "language": "english", "words": [], "segments": []}
+    async with asked(saas__model="whisper-1") as (made, server):
+        server.script(answer(told), answer(told), answer({"nothing": 1}))
+        first, last = await chunks(made, question(json.dumps(asks)))
+        assert json.loads(first.text) == told
+        assert last.finish_reason == "stop"
+        assert server.only.path == "/v1/audio/transcriptions"
+        body = server.only.body
+        assert MP3 in body
+        for field, value in (
+            ("model", "whisper-1"),
+            ("language", "en"),
+            ("response_format", "verbose_json"),
+            ("timestamp_granularities[]", "word"),
+        ):
+            assert f'name="{field}"\r\n\r\n{value}\r\n'.encode() in body
+        assert b'filename="audio.mp3"' in body
+        await chunks(made, question(json.dumps({**asks, "task": "translate"})))
+        assert server.seen[-1].path == "/v1/audio/translations"
+        with pytest.raises(ProviderError):
+            await chunks(made, question(json.dumps(asks)))
+
+
+@pytest.mark.parametrize(
+    ("asks", "says"),
+    [
+        ("hello", "There is no sound"),
+        ('{"audio": "/etc/passwd"}', "paths and addresses are not opened"),
+        ('{"audio": "AAAA", "langage": "en"}', "did you mean language"),
+        ('{"audio": "AAAA", "timestamp_granularities": "word"}', "tells no times"),
+    ],
+)
+async def test_wrong_questions_for_transcripts(asks: str, says: str) -> None:
+    async with asked(saas__model="gpt-4o-transcribe") as (made, server):
+        with pytest.raises(InvalidRequestError, match=says):
+            await chunks(made, question(asks))
+        assert not server.seen

@@ -14,6 +14,7 @@ from byzer_lab.providers.openai_wire.chat import chat
 from byzer_lab.providers.openai_wire.embeddings import embed
 from byzer_lab.providers.openai_wire.images import draw
 from byzer_lab.providers.openai_wire.speech import speak
+from byzer_lab.providers.openai_wire.transcriptions import transcribe
 from byzer_lab.providers.presets import Preset, Structured, preset_of_host
 from byzer_lab.providers.settings import Settings
 from byzer_lab.schema import parameter
@@ -21,7 +22,7 @@ from byzer_lab.types import Chunk, EmbedAnswer, EmbedRequest, GenerateRequest
 
 PATHS = ("/chat/completions", "/text/chatcompletion_pro", "/text/chatcompletion_v2", "/embeddings")
 """Ends of addresses that name one call instead of the place of all."""
-WRITERS = {"chat": chat, "speech": speak, "image": draw}
+WRITERS = {"chat": chat, "speech": speak, "image": draw, "transcription": transcribe}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class WireSettings(Settings):
     task: str | None = parameter(
         None,
         "What the model does, where its name doesn't tell.",
-        choices=("chat", "embedding", "speech", "image"),
+        choices=("chat", "embedding", "speech", "image", "transcription"),
     )
     structured_output: str | None = parameter(
         None,
@@ -57,7 +58,7 @@ class OpenAIWire(Provider):
 
     Attributes:
         generate: Answers one request, as :class:`byzer_lab.engines.base.Generates` has it; there
-            for models that chat, speak or draw.
+            for models that chat, speak, draw or listen.
         embed: As :class:`byzer_lab.engines.base.Embeds` has it; there for models of vectors.
         tool_switch: Set in bodies with tools, for calls in OpenAI's format; empty: they are so.
     """
