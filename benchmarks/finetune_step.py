@@ -157,7 +157,7 @@ def trained(kind: Any, rows: Any, steps: int, tokenizer: Any, *, reports: bool) 
             from byzer_lab.training.reporting import Reporter
             from tests.support.notes import Notes
 
-            trainer.add_callback(Reporter(Path(folder), Notes(), "benchmark"))
+            trainer.add_callback(Reporter(Path(folder), Notes()))
         trainer.train()
     return clock.figures()
 

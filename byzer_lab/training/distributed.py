@@ -7,8 +7,10 @@ job's folder, as long as it gets further each time.
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from byzer_lab.errors import ByzerLabError, EngineError, describe, from_wire
@@ -23,6 +25,7 @@ It goes on from the newest checkpoint where there is one, and returns figures (r
 _FAILURES_WITHOUT_PROGRESS = 3
 _POLL_S = "0.5"  # how soon Ray Train sees that a process is gone
 _START_TIMEOUT_S = "600"  # imports on a busy machine
+_PLACE = "workers"  # in the job's folder: what Ray Train keeps while it runs
 _SMALLEST_SHARE = 0.01  # of a processor: Ray refuses a process that reserves nothing
 
 
@@ -60,6 +63,7 @@ def run_on_workers(
     finally:
         watcher.close()
         ray.kill(relay)
+        shutil.rmtree(Path(spec.folder) / _PLACE, ignore_errors=True)
 
 
 def any_rank(wanted: bool) -> bool:
@@ -135,7 +139,7 @@ def _trainer(spec: JobSpec, loop: Loop, config: dict[str, Any], relay: Any) -> A
         ),
         run_config=RunConfig(
             name=f"attempt-{uuid.uuid4().hex[:8]}",
-            storage_path=os.path.join(os.path.abspath(spec.folder), "workers"),
+            storage_path=str((Path(spec.folder) / _PLACE).absolute()),
             failure_config=FailureConfig(max_failures=0),  # _until_done counts
             worker_runtime_env={
                 "env_vars": {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}

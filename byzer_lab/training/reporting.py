@@ -31,13 +31,11 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
     Args:
         folder: The job's.
         channel: The job's, or the process's line to it.
-        name: The job's.
     """
 
-    def __init__(self, folder: Path, channel: Channel, name: str) -> None:
+    def __init__(self, folder: Path, channel: Channel) -> None:
         self._folder = folder
         self._channel = channel
-        self._name = name
         self._told_at = 0.0
         self._step_at = 0.0
         self._step_s: float | None = None

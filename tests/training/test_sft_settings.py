@@ -169,7 +169,10 @@ def test_few_rows_are_trained_on_more_often() -> None:
     assert "33 rows are few: they are trained on 34 times" in found.warnings[0]
     assert found.arguments["logging_steps"] == 1
     assert plan({"num_train_epochs": 1}, 33).steps == 3
-    assert plan({"epochs": 2}, 64, workers=2).steps == 4
+    assert plan({"epochs": 2}, 64, workers=2).steps == 8
+    found = plan({}, 33, workers=4)  # of 9 rows each
+    assert found.arguments["gradient_accumulation_steps"] == 3
+    assert found.steps == 102
 
 
 def test_values_that_would_harm_are_mended() -> None:

@@ -97,7 +97,7 @@ class Training:
     )
     gradient_accumulation_steps: int | None = parameter(
         None,
-        "Such batches per optimizer step; by default as many as make 16 rows on each worker, or "
+        "Such batches per optimizer step; by default as many as make 16 rows on all workers, or "
         "less where an epoch would end with a few left over.",
         least=1,
     )
@@ -208,7 +208,7 @@ def read_training(
 
 
 def check_data(spec: JobSpec, parameters: Training) -> None:
-    """Refuse a job whose rows aren't there, or whose folder can't be written to.
+    """Refuse a job whose rows aren't there.
 
     Raises:
         InvalidRequestError: Names the path.

@@ -81,7 +81,7 @@ def plan_run(
         held_out: There are rows to evaluate on.
         pace: Share of the usual learning rate that is the default.
     """
-    batch, accumulation = _batch(parameters, base, math.ceil(rows / spec.workers))
+    batch, accumulation = _batch(parameters, base, rows, spec.workers)
     per_epoch = max(1, math.ceil(math.ceil(rows / (batch * spec.workers)) / accumulation))
     epochs = _epochs(parameters, per_epoch)
     steps = parameters.max_steps or max(1, math.ceil(per_epoch * epochs))
@@ -147,24 +147,27 @@ def build(config: Callable[..., Any], plan: Plan, spec: JobSpec) -> Any:
     return built
 
 
-def _batch(parameters: Training, base: Base, rows: int) -> tuple[int, int]:
+def _batch(parameters: Training, base: Base, rows: int, workers: int) -> tuple[int, int]:
     """Rows of one batch, and batches of one step, on each of the workers.
 
     Args:
         parameters: The job's.
         base: The model.
-        rows: That one worker has.
+        rows: There are.
+        workers: That train.
     """
     batch = parameters.per_device_train_batch_size
     accumulation = parameters.gradient_accumulation_steps
+    most = max(1, _ROWS_PER_STEP // workers)
     if batch is not None:
-        return batch, accumulation or max(1, _ROWS_PER_STEP // batch)
+        return batch, accumulation or max(1, most // batch)
+    small = base.narrow >= _SMALL
     if accumulation is not None:
-        small = base.narrow >= _SMALL
-        return (max(1, _ROWS_PER_STEP // accumulation) if small else 1), accumulation
+        return (max(1, most // accumulation) if small else 1), accumulation
     # As many rows in each step of an epoch: a last step with one row would weigh as much.
-    per_step = math.ceil(rows / math.ceil(rows / _ROWS_PER_STEP))
-    return (per_step, 1) if base.narrow >= _SMALL else (1, per_step)
+    share = math.ceil(rows / workers)
+    per_step = math.ceil(share / math.ceil(share / most))
+    return (per_step, 1) if small else (1, per_step)
 
 
 def _epochs(parameters: Training, per_epoch: int) -> float:

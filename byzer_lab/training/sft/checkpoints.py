@@ -31,7 +31,8 @@ def newest(folder: Path) -> str | None:
 
 def step_of(path: str | None) -> int:
     """The step of a checkpoint's folder; 0 without one."""
-    return int(path.rpartition("-")[2]) if path else 0
+    match = _NAME.fullmatch(Path(path or "").name)
+    return int(match[1]) if match else 0
 
 
 def mark_whole(folder: Path, step: int, keep: int, *, best: str | None = None) -> None:

@@ -108,14 +108,14 @@ def train(
         ByzerLabError: It can't go on; the earlier checkpoints are still there.
     """
     folder = Path(spec.folder)
-    reporter = Reporter(folder, channel, spec.name)
+    reporter = Reporter(folder, channel)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(reporter)
     trainer.keep = parameters.save_total_limit
     models = folder / MODELS
     if trainer.args.should_save:
         remove_broken(models)
-    begin = newest(models)
+    begin = newest(models) or trainer.args.resume_from_checkpoint
     if begin is not None:
         print(f"[{spec.name}] goes on from {begin}")
     began = time.monotonic()
