@@ -39,6 +39,10 @@ export interface ILoad {
   tokens_per_second: number;
   requests: number;
   memory_mb: number;
+  /** What a request is at that tells its progress, such as drawing. */
+  phase?: string;
+  /** Share of it, 0 to 1; null while no request tells. */
+  progress?: number | null;
 }
 
 /** One worker. */

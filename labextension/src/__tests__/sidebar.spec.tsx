@@ -104,6 +104,22 @@ describe('a row', () => {
     });
   });
 
+  it('shows how the drawing of a picture goes', () => {
+    const load = { ...busy.load, phase: 'drawing 2 of 3', progress: 0.4 };
+    show(
+      connected({
+        deployments: [
+          deployment('painter', { workers: [worker('w1', { load })] })
+        ]
+      })
+    );
+    const bar = screen.getByRole('progressbar');
+    expect(bar.getAttribute('aria-valuenow')).toBe('40');
+    const row = screen.getByRole('listitem').textContent;
+    expect(row).toContain('drawing 2 of 3 40 %');
+    expect(row).toContain('2 queued');
+  });
+
   it('shows the first line of a failure', () => {
     const error = { code: 'engine', message: 'No such folder\nTraceback' };
     show(

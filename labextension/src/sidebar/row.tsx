@@ -126,7 +126,10 @@ function RowActions(props: { name: string; tabIndex: number }): JSX.Element {
   );
 }
 
-/** The third line: the load while ready, progress while loading, the error when it failed. */
+/**
+ * The third line: the load while ready, progress while loading or drawing, the error when it
+ * failed.
+ */
 function RowActivity(props: {
   deployment: IDeployment;
   operation: IOperation | undefined;
@@ -176,6 +179,20 @@ function RowActivity(props: {
     );
   }
   const queued = total(deployment, 'queued');
+  const working = workers.find(
+    worker => (worker.load.progress ?? null) !== null
+  );
+  if (working) {
+    const phase = working.load.phase || trans.__('working');
+    const progress = working.load.progress ?? 0;
+    return (
+      <div className="jp-ByzerLab-rowActivity jp-mod-progress">
+        <span>{trans.__('%1 %2 %', phase, Math.round(progress * 100))}</span>
+        {queued > 0 && <span>{trans.__('%1 queued', queued)}</span>}
+        <ProgressBar value={progress} label={phase} />
+      </div>
+    );
+  }
   return (
     <div className="jp-ByzerLab-rowActivity jp-mod-load">
       <span>{trans.__('%1 in flight', total(deployment, 'in_flight'))}</span>
