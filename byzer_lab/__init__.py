@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from byzer_lab.bundled import bundled_model
+    from byzer_lab.client.boxes import draw_boxes, find_boxes
     from byzer_lab.client.byzer_llm import ByzerLLM
     from byzer_lab.client.events import EventName
     from byzer_lab.client.functions.implementation import GeneratedCodeError
@@ -54,6 +55,8 @@ __all__ = [
     "Templates",
     "bundled_model",
     "connect_cluster",
+    "draw_boxes",
+    "find_boxes",
     "prompt",
     "prompt_lazy",
 ]
@@ -78,6 +81,8 @@ _HOMES = {
     "Templates": "byzer_lab.client.templates",
     "bundled_model": "byzer_lab.bundled",
     "connect_cluster": "byzer_lab.cluster.connect",
+    "draw_boxes": "byzer_lab.client.boxes",
+    "find_boxes": "byzer_lab.client.boxes",
     "prompt": "byzer_lab.client.prompts.decorators",
     "prompt_lazy": "byzer_lab.client.prompts.decorators",
     # what IPython and Jupyter look for by name
