@@ -22,7 +22,7 @@ Loop = Callable[[dict[str, Any], Channel], dict[str, Any]]
 """What each process runs: a function of a module, told the configuration and the line to the job.
 It goes on from the newest checkpoint where there is one, and returns figures (rank 0's count)."""
 
-_FAILURES_WITHOUT_PROGRESS = 3
+_FAILURES_WITHOUT_PROGRESS = 5
 _POLL_S = "0.5"  # how soon Ray Train sees that a process is gone
 _START_TIMEOUT_S = "600"  # imports on a busy machine
 _PLACE = "workers"  # in the job's folder: what Ray Train keeps while it runs

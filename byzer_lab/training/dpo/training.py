@@ -67,9 +67,4 @@ def loop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
         peft_config=adapter_of(parameters, base.method),
     )
     tell_plan(trainer, spec, plan, channel, "DPO")
-    result = train(trainer, spec, parameters, prepared, base, quantization, channel)
-    told_last = [entry for entry in trainer.state.log_history if "rewards/accuracies" in entry]
-    if told_last:
-        result["rewards_accuracy"] = told_last[-1]["rewards/accuracies"]
-        result["rewards_margin"] = told_last[-1]["rewards/margins"]
-    return result
+    return train(trainer, spec, parameters, prepared, base, quantization, channel)

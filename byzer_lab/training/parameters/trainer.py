@@ -120,7 +120,8 @@ class Training:
     )
     save_steps: float | None = parameter(
         None,
-        "Steps between two checkpoints; by default a quarter of the run, at most 500.",
+        "Steps between two checkpoints; by default a tenth of the run, of whole models a quarter, "
+        "and at most 500.",
         above=0,
     )
     save_total_limit: int = parameter(1, "Checkpoints to keep, the newest.", least=1)

@@ -92,7 +92,7 @@ def plan_run(
             "another number."
         )
     log_every = _steps(parameters.logging_steps, steps, max(1, min(300, steps // _POINTS)))
-    save_every = _steps(parameters.save_steps, steps, max(1, min(500, math.ceil(steps / 4))))
+    save_every = _steps(parameters.save_steps, steps, _save_every(base, steps))
     if log_every > steps:
         plan.warnings.append(
             f"logging_steps is {log_every}, more than the run's {steps} steps; each step is logged."
@@ -187,6 +187,11 @@ def _steps(wanted: float | None, steps: int, default: int) -> int:
     if wanted is None:
         return default
     return max(1, math.ceil(wanted * steps) if wanted < 1 else round(wanted))
+
+
+def _save_every(base: Base, steps: int) -> int:
+    """Whole models take long to save."""
+    return max(1, min(500, math.ceil(steps / (4 if base.method == "full" else 10))))
 
 
 def _warmup(parameters: Training, plan: Plan) -> int:

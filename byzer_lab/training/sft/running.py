@@ -221,6 +221,9 @@ def _figures(trainer: Any, prepared: Prepared, took: float, begun: int) -> dict[
         figures["final_loss"] = history[-1]["loss"]
     if evaluated:
         figures["eval_loss"] = evaluated[-1]["eval_loss"]
+    if history and "rewards/accuracies" in history[-1]:
+        figures["rewards_accuracy"] = history[-1]["rewards/accuracies"]
+        figures["rewards_margin"] = history[-1]["rewards/margins"]
     return figures
 
 
