@@ -4,6 +4,7 @@ import { jobCommandsPlugin } from './jobCommands';
 import { logsPlugin } from './logs/plugin';
 import { modelPlugin } from './modelPlugin';
 import { sidebarPlugin } from './sidebar/plugin';
+import { sqlPlugin } from './sql/plugin';
 
 export default [
   sidebarPlugin,
@@ -11,5 +12,6 @@ export default [
   clusterCommandsPlugin,
   jobCommandsPlugin,
   cellsPlugin,
-  logsPlugin
+  logsPlugin,
+  sqlPlugin
 ];
