@@ -12,7 +12,7 @@ from byzer_lab.training.channel import Channel
 from byzer_lab.training.parameters.dpo import read
 from byzer_lab.training.sft.arguments import build, plan_run
 from byzer_lab.training.sft.loading import adapter_of, load_weights, read_base
-from byzer_lab.training.sft.running import quieten, read_config, run_job, tell_plan, train
+from byzer_lab.training.sft.running import read_config, run_job, set_up_process, tell_plan, train
 from byzer_lab.training.sft.trainer import WholeCheckpoints
 
 _PACE = 0.1  # the loss asks for more and more distance, so its steps are smaller
@@ -46,7 +46,7 @@ def run(spec: JobSpec, channel: Channel) -> JobEnd:
 
 def loop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Train in one process; see :data:`byzer_lab.training.distributed.Loop`."""
-    quieten()
+    set_up_process()
     spec, prepared = read_config(config)
     parameters, told = read(spec)
     base = read_base(spec, parameters)

@@ -14,6 +14,7 @@ from datasets import disable_progress_bars
 from transformers import PrinterCallback
 from transformers.utils import logging
 
+from byzer_lab.engines.precision import set_threads
 from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError, describe
 from byzer_lab.jobs import JobEnd, JobReport, JobSpec
 from byzer_lab.training.channel import Channel
@@ -50,7 +51,7 @@ def run_job(spec: JobSpec, parameters: Training, channel: Channel, loop: Loop) -
     target = folder / FINAL
     done = made_by(spec, target)
     if done is None or done.get("state") != "completed":
-        quieten()
+        set_up_process()
         channel.report(JobReport(state="preparing", phase="reading the model"))
         base = read_base(spec, parameters)
         prepared = _prepare(spec, parameters, base, folder, channel)
@@ -68,8 +69,9 @@ def run_job(spec: JobSpec, parameters: Training, channel: Channel, loop: Loop) -
     return JobEnd(state=done["state"], result=done["result"], artefacts={what: str(target)})
 
 
-def quieten() -> None:
-    """Leave out bars of progress, which a log can't show."""
+def set_up_process() -> None:
+    """Take a share of the processor, and leave out bars of progress, which a log can't show."""
+    set_threads(None)
     disable_progress_bars()
     logging.disable_progress_bar()
 

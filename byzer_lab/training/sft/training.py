@@ -14,7 +14,7 @@ from byzer_lab.training.data.preparing import Prepared
 from byzer_lab.training.parameters.sft import Parameters, read
 from byzer_lab.training.sft.arguments import build, plan_run
 from byzer_lab.training.sft.loading import adapter_of, load_weights, read_base
-from byzer_lab.training.sft.running import quieten, read_config, run_job, tell_plan, train
+from byzer_lab.training.sft.running import read_config, run_job, set_up_process, tell_plan, train
 from byzer_lab.training.sft.trainer import Trainer
 
 _MANY_SEQUENCES = 512  # of fewer, an epoch would have too few steps
@@ -40,7 +40,7 @@ def run(spec: JobSpec, channel: Channel) -> JobEnd:
 
 def loop(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Train in one process; see :data:`byzer_lab.training.distributed.Loop`."""
-    quieten()
+    set_up_process()
     spec, prepared = read_config(config)
     parameters, told = read(spec)
     base = read_base(spec, parameters)
