@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 
 from byzer_lab.content import media_type_of, picture_uri
@@ -77,6 +76,8 @@ def fetched(url: str) -> bytes:
     Raises:
         InvalidRequestError: It can't be had, or is too large.
     """
+    import httpx  # here, because loading the magics must be quick
+
     data = b""
     try:
         with httpx.stream("GET", url, timeout=TIMEOUT_S, follow_redirects=True) as reply:

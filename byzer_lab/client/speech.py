@@ -6,12 +6,12 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from byzer_lab.client.media import Medium, Picture, Sound, audio_text, medium
+from byzer_lab.client.pictures import picture_of
 from byzer_lab.client.settings import Settings
 from byzer_lab.client.types import metadata_of
 from byzer_lab.errors import InvalidRequestError
@@ -133,7 +133,9 @@ class MediaCalls(Settings):
         Args:
             prompt: What to draw.
             model: Name of the deployment; ``None``: the default model.
-            init_image: To begin with: a path, the bytes of a file, base64, or a :class:`Picture`.
+            init_image: To begin with: whatever
+                :func:`byzer_lab.client.pictures.picture_of` takes, such as a path or a
+                :class:`Picture`.
             llm_config: Parameters by Byzer-LLM's names, such as ``gen.sampling_steps``.
             on_progress: Told of each step.
             more: The same without prefix (:mod:`byzer_lab.drawing` has all of a local model), or
@@ -147,7 +149,7 @@ class MediaCalls(Settings):
             ByzerLabError: As from :meth:`chat_oai`.
         """
         name = self._can("draws", "draws", model)
-        picture = None if init_image is None else picture_text(init_image)
+        picture = None if init_image is None else picture_of(init_image)
         question = {"input": prompt, "init_image": picture, **more}
         found = self._media(name, question, llm_config, on_progress, "image/", "draws")
         for one in found:
@@ -211,28 +213,6 @@ class MediaCalls(Settings):
         if task not in (None, TASKS[ability]) or (ours and not record.meta.get(ability)):
             raise _is_none(name, verb)
         return name
-
-
-def picture_text(picture: Any) -> str:
-    """A picture as base64, as a request carries it.
-
-    Raises:
-        InvalidRequestError: It is no file, no bytes and no base64.
-    """
-    if isinstance(picture, Medium):
-        return picture.base64
-    if isinstance(picture, bytes | bytearray):
-        return Picture(bytes(picture), "").base64
-    if isinstance(picture, Path) or (isinstance(picture, str) and len(picture) < 4096):
-        path = Path(picture).expanduser()
-        with contextlib.suppress(OSError, ValueError):
-            if path.is_file():
-                return Picture(path.read_bytes(), "").base64
-    if isinstance(picture, str):
-        return picture
-    raise InvalidRequestError(
-        f"A {type(picture).__name__} is no picture; pass a path, bytes or base64."
-    )
 
 
 def _tell(on_progress: OnProgress | None, chunk: Chunk) -> None:

@@ -56,7 +56,7 @@ def test_flags_pictures_to_begin_with_and_files(studio: KernelDriver, tmp_path: 
     )
     asked = json.loads(ran.stdout.strip().splitlines()[-1])
     assert asked["enable_hires"] is True
-    assert base64.b64decode(asked["init_image"]) == PNG
+    assert base64.b64decode(asked["init_image"].partition(",")[2]) == PNG
     assert (tmp_path / "cat.png").read_bytes() == PNG
 
 
