@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
 LONGEST_WAIT_S = 30.0
+LARGEST = 2**62
+"""Larger numbers mean the same, and SQLite has none."""
 
 
 class Control:
@@ -123,7 +125,7 @@ class Control:
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     try:
-        return default if text is None else int(text)
+        return default if text is None else max(-LARGEST, min(int(text), LARGEST))
     except ValueError:
         raise InvalidRequestError(f"{name} must be a whole number, not {text!r}.") from None
 

@@ -95,6 +95,7 @@ def test_a_jobs_life(begin: Asking, gateway: GatewayClient, cluster: Runtime) ->
     assert record.warnings == ["attempt 1 begins at step 0"]
     assert [point.step for point in gateway.job_points("counting")] == [1, 2, 3, 4, 5, 6]
     assert [point.step for point in gateway.job_points("counting", after=4)] == [5, 6]
+    assert gateway.job_points("counting", after=10**30) == []
     assert log_of(gateway) == ["the key is ******", "counted"]
 
     folder = Path(record.spec.folder)
