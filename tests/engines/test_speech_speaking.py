@@ -80,6 +80,8 @@ def test_a_seed_repeats_and_none_differs(bark: Any, vits: Any) -> None:
     for engine in (bark, vits):
         assert say(engine, "hello there", seed=7) == say(engine, "hello there", seed=7)
         assert say(engine, "hello there", seed=7) != say(engine, "hello there", seed=8)
+        told = {"input": "hello there", "seed": 7}
+        assert say(engine, told, seed=None) == say(engine, "hello there", seed=7)
         assert say(engine, "hello there", seed=None) != say(engine, "hello there", seed=None)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.generation import check_generation
+from byzer_lab.generation import GENERATION, check_generation
 from byzer_lab.schema import read_values
 from byzer_lab.speech import LISTENING, SPEAKING, Listening, Speaking
 from byzer_lab.types import GenerateRequest
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TEXTS = ("input", "instruction", "text")
 """Names of the text that is to be spoken; ``instruction`` is Byzer-LLM's."""
+CHANCE = ("temperature", "seed")
 NO_FORM = (
     'a model that listens is sent one message: {"audio": BASE64} as JSON (also a data: URI), or '
     '{"rate": 16000, "voice": [SAMPLES]}'
@@ -95,6 +96,7 @@ def read_heard(request: GenerateRequest, most_s: float) -> Heard:
     if (audio is None) == (voice is None):
         many = "two sounds" if audio is not None else "no sound"
         raise InvalidRequestError(f"There is {many} in the message; {NO_FORM}.")
+    temperature, seed = _chance(given, request)
     wanted = Listening(**_values(LISTENING, given, request, "A model that listens"))
     form = wanted.response_format
     if form is None:
@@ -105,8 +107,7 @@ def read_heard(request: GenerateRequest, most_s: float) -> Heard:
         recording = decode_text(audio, most_s)
     else:
         raise InvalidRequestError("audio must be a text with base64.")
-    sampling = request.sampling
-    return Heard(recording, wanted, form, sampling.temperature or 0.0, sampling.seed)
+    return Heard(recording, wanted, form, temperature or 0.0, seed)
 
 
 def read_said(request: GenerateRequest, most: int) -> Said:
@@ -134,8 +135,9 @@ def read_said(request: GenerateRequest, most: int) -> Said:
             f"The text has {len(value)} characters, more than the {most} that this deployment "
             "speaks at a time; send it in parts, or deploy with a larger max_characters."
         )
+    temperature, seed = _chance(given, request)
     wanted = Speaking(**_values(SPEAKING, given, request, "A model that speaks"))
-    return Said(value.strip(), wanted, request.sampling.temperature, request.sampling.seed)
+    return Said(value.strip(), wanted, temperature, seed)
 
 
 def _last_text(request: GenerateRequest) -> str:
@@ -158,6 +160,18 @@ def _object(text: str) -> Mapping[str, Any] | None:
     if isinstance(found, list) and len(found) == 1:
         (found,) = found
     return found if isinstance(found, dict) else None
+
+
+def _chance(given: dict[str, Any], request: GenerateRequest) -> tuple[float | None, int | None]:
+    """Temperature and seed, which the message may say as well."""
+    said = {name: given.pop(name) for name in CHANCE if name in given}
+    known = [info for info in GENERATION if info.name in CHANCE]
+    values = read_values(known, said, "A model of speech")
+    sampling = request.sampling
+    return (
+        values.get("temperature", sampling.temperature),
+        values.get("seed", sampling.seed),
+    )
 
 
 def _values(

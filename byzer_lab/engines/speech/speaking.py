@@ -110,7 +110,7 @@ class SpeakingEngine(SpeechEngine):
                     data = await self._run(encode, sound, form)
                     for chunk in _pieces(data, form, wanted.chunk_size, voice.rate):
                         yield chunk
-            yield Chunk(finish_reason="stop", usage=Usage(input_tokens=len(said.text)))
+            yield Chunk(finish_reason="stop", usage=Usage())
 
     def _with_own_voice(self, said: Said) -> Said:
         if said.wanted.voice is not None or self._parameters.voice is None:
