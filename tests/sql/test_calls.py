@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from byzer_lab.errors import ByzerLabError, InvalidRequestError
+from byzer_lab.sql.language.places import Position, ScriptError
 from tests.sql.conftest import Lab
 
 
@@ -121,6 +122,79 @@ def test_what_can_not_be_asked(thousand: Lab, query: str, says: str) -> None:
     assert says in caught.value.message
     assert thousand.models.calls == 0
     assert thousand.session.tables.names() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "column", "says"),
+    [
+        ("select transform(array(p), x -> m(x)) as a from t", 33, "inside a lambda"),
+        ("select * from t left join t b on m(t.p) = b.p", 34, "condition of a LEFT JOIN"),
+        (
+            "with recursive r as (select 1 as n) select m(cast(n as string)) from r",
+            44,
+            r"recursive WITH \(`r`\)",
+        ),
+        ("select (select max(m(b.u)) from t b where b.i = t.i) as a from t", 20, "`t.i`"),
+        ("select i from t where exists (select 1 from o where m(name) = '' and k = i)", 53, "`i`"),
+    ],
+)
+def test_places_of_calls_that_can_not_be_asked(
+    thousand: Lab, query: str, column: int, says: str
+) -> None:
+    thousand.names["o"] = [{"k": 1, "name": "n"}]
+    with pytest.raises(ScriptError, match=says) as caught:
+        thousand.run(f"\n{query} as made;")
+    assert caught.value.at == Position(2, column)
+    assert thousand.models.calls == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select i from t where exists (select 1 from o where llm_result(m(name)) = 'N1') limit 1",
+        "select t.i, (select max(llm_result(m(b.u))) from t b) as a from t limit 1",
+        "select (select llm_result(m(q.v)) from (select max(u) as v from t) q) as b",
+        "with c as (select llm_result(m(name)) as a from o) select (select max(m(a)) from c) y",
+    ],
+)
+def test_queries_inside_that_stand_alone(thousand: Lab, query: str) -> None:
+    thousand.names["o"] = [{"k": 1, "name": "n1"}]
+    [row] = thousand.run(f"{query} as made;")
+    assert None not in row.values()
+
+
+def test_no_name_of_a_column_is_in_the_way(lab: Lab) -> None:
+    lab.names["t"] = [
+        {"a": f"a{i}", "request": f"r{i}", "answer": f"n{i}", "error": f"e{i}", "kept": i}
+        for i in range(3)
+    ]
+    for name in ("a", "request", "answer", "error"):
+        rows = lab.run(
+            f"select kept, max(llm_result(m({name}))) as b from t where "
+            f"llm_result(other({name})) = upper({name}) group by kept order by kept as made;"
+        )
+        assert [row["b"] for row in rows] == [f"{'n' if name == 'answer' else name[0]}{i}".upper()
+                                              for i in range(3)]  # fmt: skip
+
+
+def test_conditions_of_groups(thousand: Lab) -> None:
+    rows = thousand.run(
+        "select p, llm_result(other(p)) as o, count(*) as c, llm_result(m(p)) as a from t "
+        "group by p having llm_result(m(p)) in ('P1', 'P2') and a <> 'P2' and count(*) > 1 "
+        "order by p limit 5 as made;"
+    )
+    assert rows == [{"p": "p1", "o": "P1", "c": 100, "a": "P1"}]
+    assert thousand.models.calls == 10 + 1  # the other model sees the group that is left
+
+
+@pytest.mark.parametrize(
+    "value", ["rand()", "uuid()", "shuffle(array(1, 2, 3))", "unix_timestamp()", "now()"]
+)
+def test_what_changes_is_kept(thousand: Lab, value: str) -> None:
+    thousand.run(f"select i, {value} as v from t as made;")
+    assert thousand.plan == ["made: kept, because it would not give the same rows twice"]
+    thousand.run("select i, unix_timestamp('2024-01-01') as v from t as made;")
+    assert thousand.plan[-1] == "made: a view, no model is called"
 
 
 def requests(lab: Lab) -> list[dict[str, Any]]:

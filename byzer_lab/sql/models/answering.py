@@ -20,6 +20,7 @@ from byzer_lab.sql.models.kinds import CallKind, Value, kind_of
 from byzer_lab.sql.models.lifting import KEY, Stage
 from byzer_lab.sql.models.pump import Ask, Counts, Pump
 from byzer_lab.sql.models.questions import Question, Read
+from byzer_lab.sql.models.splicing import COLUMNS
 from byzer_lab.sql.models.store import Answer, AnswerStore
 
 
@@ -253,7 +254,9 @@ class Answerer:
         self._engine.register(source, raw)
         try:
             self._engine.create(
-                name, f"select request, {answer} as answer, error from {words.quoted(source)}"
+                name,
+                f"select request as {COLUMNS['request']}, {answer} as {COLUMNS['answer']}, "
+                f"error as {COLUMNS['error']} from {words.quoted(source)}",
             )
         finally:
             self._engine.drop(source)

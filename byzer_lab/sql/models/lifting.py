@@ -44,7 +44,8 @@ class Stage:
 
 
 Answering = Callable[[Stage], str]
-"""Answers the questions of a stage; the name of a table ``request``, ``answer``, ``error``."""
+"""Answers the questions of a stage; the name of their table, see
+:mod:`byzer_lab.sql.models.splicing`."""
 
 
 class Lifter:

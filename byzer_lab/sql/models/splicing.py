@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from byzer_lab.sql.engine.words import Words
 
-COLUMNS = ("request", "answer", "error")
-"""Of a table of answers."""
+COLUMNS = {"request": "__request", "answer": "__answer", "error": "__error"}
+"""Of a table of answers; no column of a query has such a name."""
 _JOINED = "joined answers"
 
 
@@ -40,8 +40,8 @@ class Splicer:
         if self._words.joins and not select.args.get("laterals"):
             node.replace(self._joined(wanted, select, table, key))
             return
-        request = exp.column("request", table="a")
-        found = exp.select(exp.column(wanted, table="a")).from_(_table(table, "a"))
+        request = exp.column(COLUMNS["request"])
+        found = exp.select(exp.column(COLUMNS[wanted])).from_(_table(table))
         node.replace(found.where(exp.EQ(this=request, expression=key.copy())).subquery())
 
     def _joined(self, wanted: str, select: exp.Select, table: str, key: exp.Expr) -> exp.Expr:
@@ -51,16 +51,16 @@ class Splicer:
         if number is None:
             number = known[written] = next(self._numbers)
             self._join(select, table, key, number)
-        return exp.column(_named(wanted, number))
+        return exp.column(f"{COLUMNS[wanted]}{number}")
 
     def _join(self, select: exp.Select, table: str, key: exp.Expr, number: int) -> None:
         """Join the answers; their columns have names of their own and stay out of a star."""
-        names = [exp.to_identifier(_named(column, number)) for column in COLUMNS]
+        names = [exp.to_identifier(f"{column}{number}") for column in COLUMNS.values()]
         listed = [
             exp.alias_(exp.column(column), name.copy())
-            for column, name in zip(COLUMNS, names, strict=True)
+            for column, name in zip(COLUMNS.values(), names, strict=True)
         ]
-        answers = exp.select(*listed).from_(_table(table)).subquery(_named("answers", number))
+        answers = exp.select(*listed).from_(_table(table)).subquery(f"__answers{number}")
         for join in select.args.get("joins") or []:
             if not any(map(join.args.get, ("kind", "side", "on", "using", "method"))):
                 join.set("kind", "CROSS")  # a comma binds weaker than the join behind it
@@ -74,12 +74,5 @@ class Splicer:
                 item.set("except_", [*(item.args.get("except_") or []), *names])
 
 
-def _named(column: str, number: int) -> str:
-    return f"__{column}{number}"
-
-
-def _table(name: str, alias: str = "") -> exp.Table:
-    table = exp.Table(this=exp.to_identifier(name, quoted=True))
-    if alias:
-        table.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
-    return table
+def _table(name: str) -> exp.Table:
+    return exp.Table(this=exp.to_identifier(name, quoted=True))
