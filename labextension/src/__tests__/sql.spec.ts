@@ -44,6 +44,27 @@ describe('reading', () => {
     ]);
   });
 
+  it('tells a keyword from a function of its name', () => {
+    expect(parts('array(1) left join left (a, 2) in (3)')).toEqual([
+      'variableName.standard:array',
+      'punctuation:(',
+      'number:1',
+      'punctuation:)',
+      'keyword:left',
+      'keyword:join',
+      'variableName.standard:left',
+      'punctuation:(',
+      'variableName:a',
+      'punctuation:,',
+      'number:2',
+      'punctuation:)',
+      'keyword:in',
+      'punctuation:(',
+      'number:3',
+      'punctuation:)'
+    ]);
+  });
+
   it('goes on with a block string on the next lines, with its templates', () => {
     expect(
       parts("%%llm_sql\nset a='''it's; -- \nselect ${x} ''' ; -- end")

@@ -5,7 +5,7 @@ import {
   StringStream
 } from '@codemirror/language';
 
-import { ATOMS, KEYWORDS, TYPE_NAMES } from './words';
+import { ALSO_CALLED, ATOMS, KEYWORDS, TYPE_NAMES } from './words';
 
 /** Ends of the texts that may go over several lines, by how they begin. */
 const ENDS: Record<string, string> = {
@@ -81,7 +81,7 @@ function readWord(stream: StringStream): string {
     return 'atom';
   }
   const called = stream.match(/^\s*\(/, false);
-  if (KEYWORDS.has(word)) {
+  if (KEYWORDS.has(word) && !(called && ALSO_CALLED.has(word))) {
     return 'keyword';
   }
   if (called) {

@@ -29,3 +29,7 @@ function words(...texts: string[]): ReadonlySet<string> {
 export const KEYWORDS = words(STATEMENTS, CLAUSES, SPARK);
 export const TYPE_NAMES = words(TYPES);
 export const ATOMS = words('true false null');
+/** Keywords that are functions where a bracket follows. */
+export const ALSO_CALLED = words(
+  'any array cast extract filter first last left overlay replace right some struct window'
+);
