@@ -214,6 +214,7 @@ def filled(sampling: Sampling, defaults: Sampling) -> Sampling:
         for name in Sampling.__struct_fields__
         if getattr(sampling, name) == getattr(empty, name)
     }
+    left_open["options"] = defaults.options | sampling.options  # each is a default of its own
     return msgspec.structs.replace(sampling, **left_open)
 
 

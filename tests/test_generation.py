@@ -68,6 +68,10 @@ def test_defaults_fill_in_what_is_open() -> None:
         temperature=0.0, stop=["x"], seed=1
     )
     assert filled(Sampling(stop=["y"]), Sampling()) == Sampling(stop=["y"])
+    drawing = Sampling(options={"width": 512, "sampling_steps": 9})
+    assert filled(Sampling(options={"width": 256}), drawing) == Sampling(
+        options={"width": 256, "sampling_steps": 9}
+    )
     switched_off = Sampling(stop=[], ignore_eos=False)
     assert filled(switched_off, Sampling(stop=["x"], ignore_eos=True)) == switched_off
 

@@ -56,7 +56,8 @@ def make_plan(request: GenerateRequest) -> DrawPlan:
     Args:
         request: Its last message, or its prompt, is what to draw: a text, or a JSON object with
             ``input`` beside what :class:`Drawing`, or OpenAI, name. Such names may also stand in
-            ``sampling.options``. A picture in the message is the one to begin with.
+            ``sampling.options``, before which the question's go. A picture in the message is the
+            one to begin with.
 
     Raises:
         InvalidRequestError: There is no prompt, or something that a model that draws can't do.
@@ -67,13 +68,9 @@ def make_plan(request: GenerateRequest) -> DrawPlan:
     _refuse(request)
     message = request.messages[-1] if request.messages else Message("user", request.prompt or "")
     prompt, asked, seed = _question(message.text)
-    values = dict(request.sampling.options)
-    for name, value in asked.items():
-        if name in values:
-            raise given_twice(name, name)
-        values[name] = value
+    values = request.sampling.options | asked  # the options may be the deployment's defaults
     if message.images:
-        if len(message.images) > 1 or "init_image" in values:
+        if len(message.images) > 1 or "init_image" in asked:
             raise InvalidRequestError(
                 "There are several pictures to begin with; a model that draws takes one."
             )
