@@ -47,9 +47,9 @@ FINETUNE = Arguments(
         ),
         Option(
             "kind",
-            "sft trains on answers, dpo on preferred answers, sfft on plain text with DeepSpeed",
+            "sft trains on answers, dpo on preferred ones, sfft on plain text with DeepSpeed; or "
+            "module:function, code of your own",
             values=KINDS,
-            only_values=True,
             shown_default="that of the type, else sft",
         ),
         Option(
@@ -114,7 +114,7 @@ def finetune(shell: Any, options: dict[str, Any], body: str) -> None:
         model_path=options["model_path"],
         data=data,
         parameters=parameters,
-        model_type=options["pretrained_model_type"] or f"{kind}/auto",
+        model_type=options["pretrained_model_type"] or (f"{kind}/auto" if kind in KINDS else ""),
         path_prefix=options["path_prefix"] or "",
         workers=options["workers"],
         num_gpus=gpus,

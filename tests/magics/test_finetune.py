@@ -66,7 +66,6 @@ def test_byzer_llms_keys_are_read_too() -> None:
     [
         ("a --model_path m", "--data is missing"),
         ("a --data t", "--model_path is missing"),
-        ("a --model_path m --data t --kind lora", "--kind wants sft, dpo or sfft, not 'lora'"),
         ("a --model_path m --data t --lora_rank 8", "has no option --lora_rank"),
     ],
 )
