@@ -280,10 +280,20 @@ def test_a_picture_made_larger() -> None:
 
     chess = (torch.arange(64)[:, None] + torch.arange(64)[None]).remainder(2).float()[None, None]
     for mode in ("nearest", "nearest-exact"):
-        how = Drawing(width=64, height=64, upscaler_mode=mode, scale_slider=2)
-        assert set(enlarged(chess, how, 1).flatten().tolist()) == {0.0, 1.0}
-    how = Drawing(width=64, height=64, upscaler_mode="bicubic-antialiased", scale_slider=1.5)
-    assert enlarged(chess, how, 1).shape[-2:] == (96, 96)
+        assert set(enlarged(chess, (128, 128), mode).flatten().tolist()) == {0.0, 1.0}
+    # Made smaller, only an antialiased one has the mean of what lies between.
+    smooth, rough = (enlarged(chess, (9, 9), mode) for mode in ("bilinear-antialiased", "bilinear"))
+    assert (smooth - 0.5).abs().max() < 0.1 < (rough - 0.5).abs().max()
+
+
+@pytest.mark.parametrize(
+    ("factor", "grain", "size"), [(1.5, 8, (72, 96)), (1.1, 8, (48, 64)), (1.1, 16, (48, 64))]
+)
+def test_enlarged_sizes(factor: float, grain: int, size: tuple[int, int]) -> None:
+    from byzer_lab.engines.diffusers.painter import enlarged_size
+
+    how = Drawing(width=64, height=48, scale_slider=factor)
+    assert enlarged_size(how, grain) == size
 
 
 def test_base64_of_a_picture_is_read_in_any_common_format() -> None:
@@ -297,3 +307,28 @@ def test_base64_of_a_picture_is_read_in_any_common_format() -> None:
         text = base64.b64encode(buffer.getvalue()).decode()
         for given in (text, f"data:image/{kind};base64,{text}", f"data:image/jpg,{text}"):
             assert decode_picture(given).size == (5, 7)
+
+
+async def test_a_pipeline_that_is_no_stable_diffusion(tmp_path: Path) -> None:
+    from tests.support.painter import make_flux
+
+    engine = load(make_flux(tmp_path / "flux"))
+    meta = engine.meta()
+    assert (meta["architectures"], meta["samplers"]) == (["FluxPipeline"], [])
+    (data,) = await drawn(engine, "red", sampling_steps=2)
+    assert opened(data).size == (64, 64)
+    assert await drawn(engine, "red", sampling_steps=2) == [data]
+    start = base64.b64encode(data).decode()
+    more = {"enable_hires": True, "scale_slider": 1.5, "sampling_steps": 4}
+    for one in (more, {**more, "init_image": start, "upscaler_mode": "bicubic"}):
+        chunks = await chunks_of(engine, asked("red", **one))
+        told = [chunk.progress for chunk in chunks if chunk.progress]
+        assert (told[-1].done, told[-1].phase) == (told[-1].total, "enlarging")
+        assert [opened(chunk.data).size for chunk in chunks if chunk.data] == [(96, 96)]
+    for options, words in (
+        ({"sampler_name": "euler"}, "draws with FlowMatchEulerDiscreteScheduler only"),
+        ({"enable_multidiff": True}, "enable_multidiff is for Stable Diffusion and its kin"),
+    ):
+        with pytest.raises(InvalidRequestError, match=words):
+            await drawn(engine, "red", **options)
+    await engine.close()

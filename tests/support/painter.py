@@ -167,6 +167,60 @@ def _train(text: Any, unet: Any, scheduler: Any, tokenizer: Any, steps: int) -> 
         rate.step()
 
 
+def make_flux(folder: Path) -> Path:
+    """A Flux with random weights: no Stable Diffusion, and it draws with a scheduler of its own."""
+    import torch
+    from diffusers import (
+        AutoencoderKL,
+        FlowMatchEulerDiscreteScheduler,
+        FluxPipeline,
+        FluxTransformer2DModel,
+    )
+    from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+    torch.manual_seed(0)
+    clip = CLIPTextConfig(
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        intermediate_size=37,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=LENGTH,
+        projection_dim=32,
+        eos_token_id=2,
+    )
+    t5 = T5Config(vocab_size=len(WORDS), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=2)
+    pipeline = FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=AutoencoderKL(
+            block_out_channels=(4,),
+            layers_per_block=1,
+            latent_channels=1,
+            norm_num_groups=1,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+            shift_factor=0.06,
+            scaling_factor=1.5,
+        ),
+        text_encoder=CLIPTextModel(clip),
+        tokenizer=_tokenizer(),
+        text_encoder_2=T5EncoderModel(t5),
+        tokenizer_2=_tokenizer(),
+        transformer=FluxTransformer2DModel(
+            in_channels=4,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=32,
+            axes_dims_rope=(4, 4, 8),
+        ),
+    )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
 if __name__ == "__main__":
     import sys
 

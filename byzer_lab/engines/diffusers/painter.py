@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,7 @@ class Painter:
             Cancelled: It is not wanted any more.
         """
         drawing = plan.drawing
+        self._check(plan)
         steps = _Steps(self._steps_of(plan), drawing, tell, wanted)
         looks: Any = contextlib.nullcontext()
         if drawing.enable_multidiff:
@@ -87,60 +88,79 @@ class Painter:
                     for image, flag in zip(found.images, flags, strict=True)
                 ]
 
+    def _check(self, plan: DrawPlan) -> None:
+        """Refuse at once what the pipeline can't do, and get ready for what it can."""
+        drawing = plan.drawing
+        name = type(self._text).__name__
+        if drawing.negative_prompt and "negative_prompt" not in _taken_by(self._text):
+            raise InvalidRequestError(f"A {name} takes no negative_prompt; leave it out.")
+        repaints = plan.picture is not None or drawing.enable_hires
+        if not repaints or self._repaint is not None:
+            return
+        try:
+            self._repaint = AutoPipelineForImage2Image.from_pipe(self._text)
+        except ValueError as error:
+            raise InvalidRequestError(
+                f"A {name} can't draw over a picture; leave init_image and enable_hires out."
+            ) from error
+        self._repaint.set_progress_bar_config(disable=True)
+
     def _pass(self, plan: DrawPlan, generator: Any, steps: _Steps) -> Any:
         """Draw pictures that share a seed."""
         drawing = plan.drawing
         latents = drawing.enable_hires and self._has_latents()
-        kind = {"output_type": "latent" if latents else "pt" if drawing.enable_hires else "pil"}
-        if plan.picture is None:
-            size = {"width": drawing.width, "height": drawing.height}
-            found = self._run(self._text, plan, generator, steps, **size, **kind)
-        else:
-            found = self._again(plan, [plan.picture] * drawing.batch_size, generator, steps, **kind)
+        kind = "latent" if latents else "pt" if drawing.enable_hires else "pil"
+        size = (drawing.height, drawing.width)
+        start = None if plan.picture is None else [plan.picture] * drawing.batch_size
+        found = self._run(plan, generator, steps, kind, size, start)
         if not drawing.enable_hires:
             return found
         steps.phase = "enlarging"
         grain = self._text.vae_scale_factor if latents else 1
-        large = enlarged(found.images, drawing, grain)
-        return self._again(plan, large, generator, steps, output_type="pil")
-
-    def _again(
-        self, plan: DrawPlan, pictures: Any, generator: Any, steps: _Steps, **more: Any
-    ) -> Any:
-        """Draw over pictures."""
-        if self._repaint is None:
-            try:
-                self._repaint = AutoPipelineForImage2Image.from_pipe(self._text)
-            except ValueError as error:
-                raise InvalidRequestError(
-                    f"A {type(self._text).__name__} can't draw over a picture; leave init_image "
-                    "and enable_hires out."
-                ) from error
-            self._repaint.set_progress_bar_config(disable=True)
-        strength = plan.drawing.strength
+        size = enlarged_size(drawing, grain)
+        large = enlarged(found.images, [side // grain for side in size], drawing.upscaler_mode)
+        # Smoothing may go beyond black and white; a model's own pixels have no bounds.
         return self._run(
-            self._repaint, plan, generator, steps, image=pictures, strength=strength, **more
+            plan, generator, steps, "pil", size, large if latents else large.clamp(0, 1)
         )
 
     def _run(
-        self, pipeline: Any, plan: DrawPlan, generator: Any, steps: _Steps, **more: Any
+        self,
+        plan: DrawPlan,
+        generator: Any,
+        steps: _Steps,
+        kind: str,
+        size: tuple[int, int],
+        start: Any,
     ) -> Any:
+        """One call of the library.
+
+        Args:
+            plan: The request.
+            generator: Random numbers of the pass.
+            steps: Counts.
+            kind: Of the pictures that are wanted: ``pil``, ``pt`` (numbers from 0 to 1) or
+                ``latent``.
+            size: Height and width.
+            start: Pictures to draw over; ``None`` to begin with noise.
+        """
         drawing = plan.drawing
-        takes = inspect.signature(pipeline.__call__).parameters
+        pipeline = self._text if start is None else self._repaint
+        takes = _taken_by(pipeline)
         call: dict[str, Any] = {
             "prompt": [plan.prompt] * drawing.batch_size,
             "num_inference_steps": drawing.sampling_steps,
             "generator": generator,
-            **more,
+            "output_type": kind,
         }
+        if "height" in takes and "width" in takes:
+            call |= {"height": size[0], "width": size[1]}
+        if start is not None:
+            call |= {"image": start, "strength": drawing.strength}
         # What guidance means to other models than Stable Diffusion, their pipelines know best.
         if "cfg_scale" in plan.given or hasattr(pipeline, "unet"):
             call["guidance_scale"] = drawing.cfg_scale
         if drawing.negative_prompt:
-            if "negative_prompt" not in takes:
-                raise InvalidRequestError(
-                    f"A {type(pipeline).__name__} takes no negative_prompt; leave it out."
-                )
             call["negative_prompt"] = [drawing.negative_prompt] * drawing.batch_size
         if "callback_on_step_end" in takes:
             call["callback_on_step_end"] = steps.step
@@ -226,16 +246,28 @@ class _Steps:
         self._tell(Progress(done, self._each * self._passes, self.phase + several))
 
 
-def enlarged(pictures: Any, drawing: Drawing, grain: int) -> Any:
-    """Pictures made larger by ``scale_slider``, as ``upscaler_mode`` says.
+def enlarged_size(drawing: Drawing, grain: int) -> tuple[int, int]:
+    """Height and width of an enlarged picture, in whole steps of what the model works with."""
+    multiple = max(MULTIPLE, grain)
+    height, width = (
+        int(side * drawing.scale_slider) // multiple * multiple
+        for side in (drawing.height, drawing.width)
+    )
+    return height, width
+
+
+def enlarged(pictures: Any, size: Sequence[int], upscaler_mode: str) -> Any:
+    """Pictures made larger.
 
     Args:
         pictures: Numbers by picture, channel, row and column.
-        drawing: The request's.
-        grain: Pixels of the file for each of these.
+        size: Rows and columns to make.
+        upscaler_mode: One of :data:`byzer_lab.drawing.UPSCALERS`.
     """
-    mode, antialias, _ = drawing.upscaler_mode.partition(ANTIALIASED)
-    sides = (drawing.height, drawing.width)
-    multiple = max(MULTIPLE, grain)
-    size = [int(side * drawing.scale_slider) // multiple * multiple // grain for side in sides]
-    return interpolate(pictures, size=size, mode=mode, antialias=bool(antialias))
+    mode, antialias, _ = upscaler_mode.partition(ANTIALIASED)
+    return interpolate(pictures, size=tuple(size), mode=mode, antialias=bool(antialias))
+
+
+def _taken_by(pipeline: Any) -> Mapping[str, Any]:
+    """The arguments that a pipeline takes."""
+    return inspect.signature(pipeline.__call__).parameters
