@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from byzer_lab_magics.job_view import bundle
 from fake_gateway import FakeGateway, deployment, job, worker
+from jupyter_process import JupyterProcess
 from playwright.sync_api import expect
 from sidebar_page import SOURCES, SidebarPage
 
-from byzer_lab.jobs import Checkpoint, JobPoint, JobSpec
+from byzer_lab.jobs import Checkpoint, JobPoint, JobRecord, JobSpec
 
 pytestmark = pytest.mark.browser
 
@@ -146,6 +148,48 @@ def test_the_chart_is_read_by_keys(gateway: FakeGateway, sidebar: SidebarPage):
     sidebar.job("lora").get_by_label("Figure", exact=True).select_option("learning_rate")
     chart = sidebar.job("lora").get_by_role("slider", name="Learning rate over the steps")
     expect(chart).to_have_attribute("aria-valuetext", "step 1: 1e-5")
+
+
+def saved_notebook(record: JobRecord, points: list[JobPoint]) -> dict[str, Any]:
+    """A notebook with a cell that showed a job, as it lies on a disk."""
+    output = {
+        "output_type": "display_data",
+        "data": bundle(record, points, "%llm_jobs lora --deploy NAME deploys it"),
+        "metadata": {},
+    }
+    cell = {
+        "cell_type": "code",
+        "id": "c1",
+        "execution_count": 1,
+        "metadata": {},
+        "outputs": [output],
+        "source": WATCH,
+    }
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    return {
+        "cells": [cell],
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_the_curve_of_a_saved_notebook_that_is_not_trusted(
+    gateway: FakeGateway, sidebar: SidebarPage, lab: JupyterProcess, pictures: Path, theme: str
+):
+    points = [point(step) for step in range(1, 141)]
+    points[99].eval_loss = points[139].eval_loss = 0.8
+    record = job("lora", state="completed", step=140, total_steps=140, point=points[-1])
+    (lab.root / "saved.ipynb").write_text(json.dumps(saved_notebook(record, points)))
+    sidebar.use_theme(theme)
+    sidebar.run("docmanager:open", {"path": "saved.ipynb", "factory": "Notebook"})
+    shown = sidebar.page.locator(".jp-OutputArea-output img")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 620
+    output = sidebar.page.locator(".jp-OutputArea-output")
+    expect(output).to_contain_text("lora: completed · step 140/140 · loss 0.")
+    sidebar.picture(pictures, f"curve-{theme.split()[-1].lower()}")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
