@@ -189,3 +189,20 @@ async def test_without_its_processor_it_answers_texts_alone(seer: Path, tmp_path
     with pytest.raises(InvalidRequestError, match="can't see pictures"):
         await told(engine, shown(("red", 0, 0), text="colour"))
     await engine.close()
+
+
+async def test_vllm_says_where_pictures_are_seen(seer: Path) -> None:
+    from importlib.util import find_spec
+
+    from byzer_lab.engines.base import EngineConfig
+    from byzer_lab.engines.vllm import VLLMEngine
+    from byzer_lab.engines.vllm.pictures import refuse_pictures
+
+    with pytest.raises(InvalidRequestError, match="deploy it on the transformers backend"):
+        refuse_pictures(ask([shown(("red", 0, 0), text="colour")]))
+    refuse_pictures(ask([Message("user", "colour")]))
+    if find_spec("torchvision") is None:
+        engine = VLLMEngine(EngineConfig(str(seer), "custom/qwen_vl_chat", {}, 1))
+        with pytest.raises(InvalidRequestError, match="torchvision only, which is not installed"):
+            engine.load(lambda _: None)
+        await engine.close()

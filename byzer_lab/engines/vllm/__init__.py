@@ -10,6 +10,7 @@ Importing this package loads neither torch nor vllm; ``VLLMEngine.load`` does.
 ``placement.py``      where its ranks run
 ``capacity.py``       how large the key-value cache on a processor may be
 ``surroundings.py``   environment variables of vLLM's processes
+``pictures.py``       refuses pictures
 ``structure.py``      holds answers to schemas and calls
 ``runtime.py``        vLLM on a thread of its own: started, asked, ended
 ``news.py``           what vLLM's processes tell, and how they end with the worker

@@ -19,6 +19,7 @@ from byzer_lab.engines.transformers.tokenizing import TokenizerCalls
 from byzer_lab.engines.vllm.adapters import Adapter, choose_adapter, find_adapters
 from byzer_lab.engines.vllm.news import News
 from byzer_lab.engines.vllm.parameters import describe_parameters, read_parameters
+from byzer_lab.engines.vllm.pictures import refuse_blind, refuse_pictures
 from byzer_lab.engines.vllm.placement import ray_address
 from byzer_lab.engines.vllm.surroundings import Variables
 from byzer_lab.errors import EngineError
@@ -72,6 +73,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
 
     def _load(self, report: ReportProgress) -> None:
         source = find_model(self._config.model_path)
+        refuse_blind(source)
         self._adapters = find_adapters(self._parameters.adapters)
         report(LoadProgress("importing"))
         from vllm.logger import DEFAULT_LOGGING_CONFIG
@@ -141,6 +143,7 @@ class VLLMEngine(TokenizerCalls, LocalEngine):
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
         """Answer one request. See :meth:`byzer_lab.engines.base.Engine.generate`."""
         loaded, runtime = self._ready()
+        refuse_pictures(request)
         structure = self._structured()
         adapter = choose_adapter(request.adapter, self._adapters)
         plan = make_plan(request, loaded, None)
