@@ -129,10 +129,9 @@ def page(found: list[Difference]) -> str:
             if not one.refused
         ),
         "",
-        "What no expression alone can show: a text column that is compared with a number of",
-        "another column is read as that column's type; `to_json` keeps NULL fields of structs that",
-        "stand in arrays; a column without a name has another one (`count_star()`), so give it one",
-        "with `as`; regular expressions are RE2's, which has no look-around.",
+        "What no expression alone can show: `to_json` keeps NULL fields of structs that stand in",
+        "arrays; a column without a name has another one (`count_star()`), so give it one with",
+        "`as`; regular expressions are RE2's, which has no look-around.",
         "",
         "## Refused",
         "",

@@ -135,9 +135,22 @@ def _arithmetic(node: exp.Expr) -> exp.Expr:
 
 def _comparison(node: exp.Expr) -> exp.Expr:
     left, right = node.args["this"], node.args["expression"]
-    if _is_number(left) == _is_number(right):
+    if _is_number(left) != _is_number(right):
+        return _of_operands(node)
+    if not _may_differ(left, right):
         return node
-    return _of_operands(node)
+    made = node.copy()
+    for side, other in (("this", "expression"), ("expression", "this")):
+        made.set(side, call(PREFIX + "compared", node.args[side].copy(), node.args[other].copy()))
+    return made
+
+
+def _may_differ(left: exp.Expr, right: exp.Expr) -> bool:
+    """Columns, one of which may be a text and the other none; DuckDB alone knows."""
+    sides = (left, right)
+    columns = [isinstance(side, exp.Column) for side in sides]
+    texts = [isinstance(side, exp.Literal) and side.is_string for side in sides]
+    return any(columns) and all(c or t for c, t in zip(columns, texts, strict=True))
 
 
 def _of_operands(node: exp.Expr) -> exp.Expr:
@@ -174,10 +187,15 @@ def _negative(node: exp.Expr) -> exp.Expr:
 
 
 def _between(node: exp.Expr) -> exp.Expr:
-    if _is_number(node.this) or not _is_number(node.args["low"]):
+    value, low, high = node.this, node.args["low"], node.args["high"]
+    if _may_differ(value, low) or _may_differ(value, high):
+        least = _comparison(exp.GTE(this=value.copy(), expression=low.copy()))
+        most = _comparison(exp.LTE(this=value.copy(), expression=high.copy()))
+        return exp.Paren(this=exp.And(this=least, expression=most))
+    if _is_number(value) or not _is_number(low):
         return node
     made = node.copy()
-    made.set("this", _operand(node.this))
+    made.set("this", _operand(value))
     return made
 
 

@@ -108,3 +108,13 @@ create or replace macro spark_from_utc_timestamp(time_x, zone) as
     timezone(zone, timezone('UTC', time_x));
 create or replace macro spark_whole_between(unit, time_x, time_y) as
     date_sub(unit, time_x, time_y);
+
+-- What x becomes where it is compared with y: a text is read as what the other one is.
+create or replace macro spark_compared
+    (x varchar, y varchar) as x,
+    (x varchar, y bigint) as spark_cast_bigint(spark_whole(x)),
+    (x varchar, y double) as try_cast(trim(x) as double),
+    (x varchar, y boolean) as spark_cast_boolean(x),
+    (x varchar, y date) as spark_date(x),
+    (x varchar, y timestamp) as spark_timestamp(x),
+    (x, y) as x;
