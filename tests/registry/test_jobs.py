@@ -245,5 +245,6 @@ def test_jobs_outlive_the_registry_or_go_on_after_it(begin: Asking, gateway: Gat
     assert [point.step for point in gateway.job_points("long")] == list(range(1, 61))
     assert log_of(gateway, "long") == ["counted"]
     record = ended(gateway, "dying")
-    assert (record.state, record.attempt) == ("completed", 2)
+    assert record.state == "completed"
+    assert record.attempt in (2, 3)  # the registry may die with the next attempt half begun
     assert record.result == {"sum": sum(range(41))}
