@@ -53,7 +53,7 @@ def _data_of(given: str, name: str) -> bytes:
             f"{name} has more than {MOST_BYTES // 2**20} MiB; send a smaller file."
         )
     try:
-        data = base64.b64decode(text.strip(), validate=True)
+        data = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         shown = f" ({given[:60]!r})" if len(given) <= 300 else ""
         raise InvalidRequestError(

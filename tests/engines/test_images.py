@@ -119,3 +119,10 @@ def test_an_animation_is_its_first_picture() -> None:
 def test_a_name_for_messages() -> None:
     with pytest.raises(InvalidRequestError, match="^Picture 2 is empty"):
         decode_picture("", "Picture 2")
+
+
+def test_base64_in_lines() -> None:
+    from PIL import Image
+
+    plain = base64.b64decode(saved(Image.effect_noise((40, 40), 50)))
+    assert decode_picture(base64.encodebytes(plain).decode()).size == (40, 40)
