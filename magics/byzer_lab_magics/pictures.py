@@ -9,7 +9,9 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from byzer_lab.types import ImagePart, ImageUrl
+from byzer_lab.client.pictures import read_here
+from byzer_lab.records import StateSnapshot
+from byzer_lab.types import GenerateRequest, ImagePart, ImageUrl
 from byzer_lab_magics.names import looked_up
 
 _KINDS = {
@@ -43,6 +45,20 @@ def _value(shell: Any, name: str) -> Any:
     if name in shell.user_ns or not _is_file(name):
         return looked_up(shell, "image", name)
     return Path(name)
+
+
+def read_addresses(request: GenerateRequest, model: str, snapshot: StateSnapshot) -> None:
+    """Fetch the pictures of a question that have an address only, unless a provider does it.
+
+    Args:
+        request: The question; it is changed.
+        model: Who is asked.
+        snapshot: Tells whose model that is.
+    """
+    metas = {record.spec.name: record.meta for record in snapshot.deployments}
+    if metas.get(model, {}).get("model_deploy_type") != "saas":
+        turns = request.messages or []
+        request.messages = [read_here(turn, fetches=True) for turn in turns]
 
 
 def _url(value: Any, name: str) -> str:

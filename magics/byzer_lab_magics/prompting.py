@@ -30,7 +30,7 @@ from byzer_lab_magics.interpolate import interpolate
 from byzer_lab_magics.media import Media
 from byzer_lab_magics.objects import ask_for_object, ask_with_tools
 from byzer_lab_magics.options import Option, Positional, option_of, phrase
-from byzer_lab_magics.pictures import picture
+from byzer_lab_magics.pictures import picture, read_addresses
 from byzer_lab_magics.reply import Reply
 from byzer_lab_magics.show import StateLine, in_notebook
 from byzer_lab_magics.stream import Writer, writer_for
@@ -98,6 +98,8 @@ def prompt(shell: Any, options: dict[str, Any], body: str, default_model: str = 
     request = _request(shell, options, body, talk)
     session = connect(shell)
     model = options["model"] or default_model or _only_ready(session.gateway.state())
+    if options["image"]:
+        read_addresses(request, model, session.gateway.state())
     if options["schema"] or options["tools"]:
         reply = _ask_with_abilities(shell, model, options, request)
     else:

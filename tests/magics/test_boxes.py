@@ -83,3 +83,25 @@ def test_a_picture_that_can_not_be_read_keeps_the_answer(
     boxes.show_boxes(None, answer, snapshot())
     assert not found
     assert "no boxes are drawn" in capsys.readouterr().out
+
+
+def test_addresses_are_fetched_for_local_models_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from byzer_lab.client import pictures
+    from byzer_lab.types import GenerateRequest
+    from byzer_lab_magics.pictures import read_addresses
+
+    monkeypatch.setattr(pictures, "fetched", lambda url: b"GIF8 of " + url.encode())
+    address = "https://example.com/x.gif"
+    for kind, expected in (
+        ("saas", address),
+        (
+            "proprietary",
+            "data:image/gif;base64,"
+            + base64.b64encode(b"GIF8 of https://example.com/x.gif").decode(),
+        ),
+    ):
+        turn = Message("user", [ImagePart(ImageUrl(address)), TextPart("what")])
+        request = GenerateRequest("r", messages=[turn])
+        read_addresses(request, "eyes", snapshot(model_deploy_type=kind))
+        assert request.messages is not None
+        assert request.messages[0].images[0].url == expected
