@@ -86,9 +86,10 @@ def test_a_picture_that_can_not_be_read_keeps_the_answer(
 
 
 def test_addresses_are_fetched_for_local_models_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from byzer_lab_magics.pictures import read_addresses
+
     from byzer_lab.client import pictures
     from byzer_lab.types import GenerateRequest
-    from byzer_lab_magics.pictures import read_addresses
 
     monkeypatch.setattr(pictures, "fetched", lambda url: b"GIF8 of " + url.encode())
     address = "https://example.com/x.gif"
