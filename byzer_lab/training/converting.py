@@ -26,6 +26,7 @@ from byzer_lab.training.parameters.converting import (
     read,
 )
 from byzer_lab.training.parameters.target import made_by, target_of
+from byzer_lab.training.pretrain.settings import need_deepspeed
 from byzer_lab.training.saving import whole_folder, write_manifest
 from byzer_lab.training.tokenizers import read_tokenizer
 
@@ -48,6 +49,7 @@ def run(spec: JobSpec, channel: Channel) -> JobEnd:
     """
     if adapter_in(spec):
         return merging.run(as_merge(spec), channel)
+    need_deepspeed()
     parameters = read(spec)
     checkpoints, tag = checkpoint_of(parameters)
     target = target_of(spec, parameters.save_path, overwrite=parameters.overwrite)

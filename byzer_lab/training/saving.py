@@ -16,7 +16,10 @@ from byzer_lab.training.parameters.target import MANIFEST
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # Libraries that write weights have exceptions of their own, which only quote the system's words.
-_FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "file write failed")
+_FULL_WORDS = (
+    *("No space left on device", "os error 28", "Disk quota exceeded"),
+    *("file write failed", "unexpected pos"),  # of PyTorch: in the middle of a file, at its end
+)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from byzer_lab.errors import InvalidRequestError
+from byzer_lab.errors import EngineError, InvalidRequestError
 
 TENSORBOARD = "tensorboard_dir"
 """Of the job's folder: where DeepSpeed writes its curves."""
@@ -97,6 +97,18 @@ def _once(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
     if twice is not None:
         raise InvalidRequestError(f"{name} has {twice!r} twice; leave one of them out.")
     return dict(pairs)
+
+
+def need_deepspeed() -> None:
+    """Refuse what needs DeepSpeed where it is not installed.
+
+    Raises:
+        EngineError: Says how to install it.
+    """
+    if find_spec("deepspeed") is None:
+        raise EngineError(
+            "DeepSpeed is not installed: pip install 'byzer-lab[deepspeed]' where the workers run."
+        )
 
 
 def check_settings(settings: dict[str, Any], workers: int, gpus: float) -> list[str]:

@@ -18,7 +18,12 @@ from byzer_lab.training.pretrain import checkpoints
 from byzer_lab.training.pretrain.corpus import BadRows, write_streams
 from byzer_lab.training.pretrain.loop import run_rank
 from byzer_lab.training.pretrain.runtime import refuse_settings
-from byzer_lab.training.pretrain.settings import TENSORBOARD, check_settings, complete_settings
+from byzer_lab.training.pretrain.settings import (
+    TENSORBOARD,
+    check_settings,
+    complete_settings,
+    need_deepspeed,
+)
 from byzer_lab.training.pretrain.streams import DATA, Streams, find_streams
 from byzer_lab.training.saving import explained
 from byzer_lab.training.tokenizers import Tokenizer, read_tokenizer
@@ -40,6 +45,7 @@ def run(spec: JobSpec, channel: Channel) -> JobEnd:
         EngineError: Memory or disk are too small, or workers were lost again and again.
     """
     check(spec)
+    need_deepspeed()
     parameters, folder = read(spec), Path(spec.folder)
     channel.report(JobReport(state="preparing", phase="reading the model"))
     try:
