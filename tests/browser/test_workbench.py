@@ -21,6 +21,7 @@ from byzer_lab.cluster import processes
 from byzer_lab.cluster.launch import stop_cluster
 from byzer_lab.cluster.runtime import read_runtime
 from tests.conftest import COUNTING, REPOSITORY
+from tests.support.jobs import COUNTING_JOB
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -131,6 +132,37 @@ def test_the_deployment_outlives_the_kernel(workbench: Workbench) -> None:
     workbench.cell("%load_ext byzer_lab")
     asking = workbench.cell("%%prompt --model chat\nWhat is the capital of France?")
     expect(asking.locator(".jp-OutputArea")).to_contain_text("Paris", timeout=60_000)
+
+
+def test_a_job_outlives_the_kernel_and_the_sidebar_shows_it(
+    workbench: Workbench, tmp_path: Path, pictures: Path
+) -> None:
+    workbench.cell("rows = [{'text': 'one'}]")
+    training = workbench.cell(
+        f"%%llm_finetune counts --model_path bundled --data rows --kind {COUNTING_JOB} "
+        f"--path_prefix {tmp_path}\nsteps = 9000\nstep_s = 0.05",
+    )
+    row = workbench.sidebar.job("counts")
+    expect(row).to_contain_text("Running", timeout=START_MS)
+    expect(row.locator(".jp-ByzerLab-sparkline path")).to_be_visible()
+    expect(training.locator(".jp-OutputArea img")).to_be_visible(timeout=20_000)
+    workbench.sidebar.picture(pictures, "job-in-cell")
+    workbench.restart_kernel()
+    reached = session().gateway.job("counts").step
+    workbench.page.wait_for_function(
+        """reached => Number(/step (\\d+)/.exec(document.querySelector(
+             '[data-job="counts"]').textContent)[1]) > reached""",
+        arg=reached,
+    )
+    workbench.cell("%load_ext byzer_lab")
+    workbench.sidebar.act_on_job("counts", "Stop counts")
+    workbench.sidebar.dialog().get_by_role("button", name="Stop").click()
+    expect(row).to_contain_text("Stopped", timeout=20_000)
+    workbench.sidebar.act_on_job("counts", "Delete counts")
+    workbench.sidebar.dialog().get_by_role("checkbox").check()
+    workbench.sidebar.dialog().get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+    assert list(tmp_path.glob("counts-*")) == []
 
 
 def test_a_killed_worker_is_an_error_in_the_cell_and_a_replacement_in_the_sidebar(
