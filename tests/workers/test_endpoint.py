@@ -13,7 +13,7 @@ import pytest
 from byzer_lab.errors import EngineDeadError, EngineError
 from byzer_lab.records import Load
 from byzer_lab.secrets import Redactor
-from byzer_lab.types import Chunk, GenerateRequest
+from byzer_lab.types import Chunk, GenerateRequest, Progress, Usage
 from byzer_lab.web import make_app
 from byzer_lab.workers.admission import Admission
 from byzer_lab.workers.endpoint import worker_routes
@@ -83,3 +83,38 @@ async def test_an_engine_fails(chunks: int, end: Callable[[], None], sentence: s
     assert KEY not in str(error)
     assert admission.idle
     assert [item.message for item in dead] == [sentence] * (error["code"] == "engine_dead")
+
+
+class DrawingEngine(FailingEngine):
+    """Tells its steps, and looks at what the worker tells of them meanwhile."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        super().__init__(0, end)
+        self.admission: Admission | None = None
+        self.told: list[Progress | None] = []
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk]:
+        assert self.admission is not None
+        for step in range(3):
+            yield Chunk(progress=Progress(step, 3, "drawing"))
+            self.told.append(self.admission.progress)
+        self._end()
+        yield Chunk(finish_reason="stop", usage=Usage())
+
+
+@pytest.mark.parametrize(
+    "end", [lambda: None, fail(EngineError("no paint"))], ids=["whole", "fails"]
+)
+async def test_a_worker_tells_how_drawing_goes(end: Callable[[], None]) -> None:
+    engine, admission = DrawingEngine(end), Admission("m", 1, 1)
+    engine.admission = admission
+    routes = worker_routes(engine, admission, lambda _: None, lambda _: None, Redactor([]), Load)
+    transport = httpx.ASGITransport(make_app(routes, "token"), raise_app_exceptions=False)
+    headers = {"Authorization": "Bearer token"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://worker", headers=headers
+    ) as client:
+        body = msgspec.json.encode(GenerateRequest(request_id="r", prompt="x"))
+        await asyncio.wait_for(client.post("/generate", content=body), 5)
+    assert engine.told == [Progress(step, 3, "drawing") for step in range(3)]
+    assert admission.progress is None
