@@ -33,7 +33,7 @@ def people(lab: Lab) -> Lab:
         ("csv", 'where header="true" and inferSchema="true"'),
     ],
 )
-@pytest.mark.parametrize("path", ["out/data", "out/data.{}"])
+@pytest.mark.parametrize("path", ["out/data", "out/data.{}", "out/{}"])
 def test_files_there_and_back(people: Lab, kind: str, options: str, path: str) -> None:
     path = path.format(kind)
     header = 'where header="true"' if kind == "csv" else ""

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from byzer_lab.errors import InvalidRequestError
@@ -57,8 +57,8 @@ def checked(place: Place) -> Place:
 
 def is_file(place: Place) -> bool:
     """Whether a place is a file, not a folder of parts."""
-    ending = place.path.strip().rpartition("/")[2].rpartition(".")[2].lower()
-    return ending in _ENDINGS[place.kind] or place.kind == "excel"
+    ending = PurePath(place.path.strip()).suffix
+    return ending.removeprefix(".").lower() in _ENDINGS[place.kind] or place.kind == "excel"
 
 
 def put(place: Place, make: Callable[[Path, bool], None]) -> bool:

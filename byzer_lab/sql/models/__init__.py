@@ -6,6 +6,7 @@
 ``guards.py``        under which condition a call's value matters
 ``parts.py``         the columns of kept rows
 ``splicing.py``      answers in the places of calls
+``laterals.py``      calls in ``LATERAL VIEW``
 ``refusing.py``      places in which nothing can be called
 ``trees.py``         small things about the trees of queries
 ``pushing.py``       conditions of a query that hold for a table inside of it

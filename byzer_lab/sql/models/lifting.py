@@ -19,6 +19,7 @@ from byzer_lab.errors import InvalidRequestError
 from byzer_lab.sql.engine.base import Engine
 from byzer_lab.sql.models.calls import ERROR_OF, Call, Functions, conjuncts
 from byzer_lab.sql.models.guards import guard_of
+from byzer_lab.sql.models.laterals import set_aside
 from byzer_lab.sql.models.parts import Parts
 from byzer_lab.sql.models.pushing import push
 from byzer_lab.sql.models.splicing import Splicer
@@ -149,6 +150,9 @@ class Lifter:
     def _select(self, select: exp.Select) -> exp.Query:
         self._sources(select)
         self._inner_queries(select)
+        with set_aside(select, self._functions) as views:
+            for view in views:
+                self._answer(view, select)
         self._where(select)
         self._grouping(select)
         qualify = select.args.get("qualify")
