@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from byzer_lab.errors import ByzerLabError, EngineError, describe
-from byzer_lab.jobs import JobEnd, JobSpec
+from byzer_lab.jobs import JobEnd, JobReport, JobSpec
 from byzer_lab.log_capture import LogCapture
 from byzer_lab.secrets import Redactor, resolve
+from byzer_lab.training.points import kept_points
 from byzer_lab.training.running import run_job
 from byzer_lab.training.sending import Sender
 
@@ -65,6 +66,8 @@ class TrainJob:
         try:
             parameters = resolve(self._spec.parameters, self._secrets)
             spec = msgspec.structs.replace(self._spec, parameters=parameters)
+            if self._sender.attempt > 1:
+                self._sender.report(JobReport(points=kept_points(spec.folder)))
             outcome = run_job(spec, self._sender)
         except ByzerLabError as error:
             outcome = self._redact.error(error)

@@ -232,6 +232,9 @@ async def test_a_job_in_rays_queue_stops_at_once(tmp_path: Path) -> None:
     world.supervisor.start()
     process = await world.process()
     await asyncio.sleep(0.01)
+    assert world.record.phase == "starting its process"
+    world.launcher.room = False
+    world.supervisor._tell_what_it_waits_for()
     assert world.record.phase == "waiting for 1 GPU (0 of 2 free)"
     world.supervisor.stop()
     assert process.killed

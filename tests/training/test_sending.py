@@ -6,6 +6,7 @@ import sys
 import threading
 import types
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import ray
 
 from byzer_lab.jobs import JobPoint, JobReport
 from byzer_lab.training import memory, sending
+from byzer_lab.training.points import kept_points
 from byzer_lab.training.sending import Sender, merged
 
 
@@ -132,3 +134,18 @@ def test_progress_goes_with_its_phase() -> None:
     both = merged(JobReport(phase="one", progress=0.5), JobReport(phase="two"))
     assert (both.phase, both.progress) == ("two", None)
     assert merged(JobReport(phase="one"), JobReport(progress=0.5)).progress == 0.5
+
+
+def test_points_of_the_attempt_before_are_told_again(tmp_path: Path) -> None:
+    assert kept_points(str(tmp_path)) == []
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"step": 1, "time": 5.0, "loss": 2.5, "mean_token_accuracy": 0.5}\n'
+        '{"step": 2, "train_runtime": 3.0}\n'
+        '{"step": 2, "loss": NaN}\n'
+        '{"step": 3, "eval_loss": 1.5, "epoch": 0.5}\n'
+        '{"step": 4, "lo'
+    )
+    assert kept_points(str(tmp_path)) == [
+        JobPoint(step=1, time=5.0, loss=2.5),
+        JobPoint(step=3, epoch=0.5, eval_loss=1.5),
+    ]

@@ -191,7 +191,12 @@ class JobSupervisor:
             running.cancel()
 
     def _tell_what_it_waits_for(self) -> None:
-        phase = self._launcher.waiting_phase(self.record.spec)
+        spec = self.record.spec
+        placed = self._process is not None and spec.workers > 1  # it reserves nothing itself
+        if placed or self._launcher.has_room(spec):
+            phase = "starting its process"
+        else:
+            phase = self._launcher.waiting_phase(spec)
         if not self._begun and not self.record.ending and phase != self.record.phase:
             self.record.phase = phase
             self._touch()
