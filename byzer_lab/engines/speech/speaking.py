@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-import threading
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ class SpeakingEngine(SpeechEngine):
         self._voice.check(self._said("a"))
 
     def _warm_up(self) -> None:
-        self._ready().speak("a", self._said("a"), 0, threading.Event())
+        self._ready().warm_up(self._said("a"))
 
     def meta(self) -> dict[str, Any]:
         """What is known of the loaded model.

@@ -41,6 +41,9 @@ class Voice(Protocol):
     def check(self, said: Said) -> None:
         """Raise :class:`InvalidRequestError` where the model can't speak so."""
 
+    def warm_up(self, said: Said) -> None:
+        """A first, short pass: what fails for every request fails here."""
+
     def speak(self, sentence: str, said: Said, seed: int | None, stop: threading.Event) -> Samples:
         """One sentence as samples.
 
@@ -112,8 +115,17 @@ class Bark:
         if said.wanted.voice is not None:
             self._preset(self._found(said.wanted.voice))
 
+    def warm_up(self, said: Said) -> None:
+        """See :class:`Voice`. Two tokens: on a processor a whole word may take a minute."""
+        self._made("a", said, 0, threading.Event(), semantic_max_new_tokens=2)
+
     def speak(self, sentence: str, said: Said, seed: int | None, stop: threading.Event) -> Samples:
         """See :class:`Voice`."""
+        return self._made(sentence, said, seed, stop)
+
+    def _made(
+        self, sentence: str, said: Said, seed: int | None, stop: threading.Event, **more: Any
+    ) -> Samples:
         encoded = self._tokenizer(
             sentence,
             padding="max_length",
@@ -124,7 +136,7 @@ class Bark:
             return_token_type_ids=False,
             return_tensors="pt",
         ).to(self.model.device)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = dict(more)
         name = said.wanted.voice
         voice = self._found(name) if name is not None else self._own(sentence)
         if voice is not None:
@@ -220,6 +232,10 @@ class Vits:
         if voice is not None and voice not in self.names:
             there = f"0 to {len(self.names) - 1}" if self.names else "one voice only; leave it out"
             raise InvalidRequestError(f"The model has no voice {voice!r}; it has {there}.")
+
+    def warm_up(self, said: Said) -> None:
+        """See :class:`Voice`."""
+        self.speak("a", said, 0, threading.Event())
 
     def speak(self, sentence: str, said: Said, seed: int | None, stop: threading.Event) -> Samples:
         """See :class:`Voice`."""
