@@ -23,7 +23,7 @@ from byzer_lab.errors import EngineError, InvalidRequestError
 from byzer_lab.types import GenerateRequest, Message, Sampling, Tool
 from tests.support.painted import asked, chunks_of, drawn, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+inside = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,7 @@ def test_values_may_be_texts_as_sql_writes_them() -> None:
         ({"init_image": base64.b64encode(b"hello").decode()}, "init_image is no PNG, JPEG"),
     ],
 )
+@inside
 async def test_values_that_mean_nothing(
     engine: DiffusersEngine, options: dict[str, Any], words: str
 ) -> None:
@@ -128,12 +129,14 @@ async def test_values_that_mean_nothing(
         ('{"input": "red", "seed": "x"}', "seed is 'x'; it must be a whole number"),
     ],
 )
+@inside
 async def test_questions_that_mean_nothing(engine: DiffusersEngine, text: str, words: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         await chunks_of(engine, asked(text))
     assert words in refused.value.message
 
 
+@inside
 async def test_the_question_goes_before_the_options(engine: DiffusersEngine) -> None:
     (data,) = [
         chunk.data
@@ -143,6 +146,7 @@ async def test_the_question_goes_before_the_options(engine: DiffusersEngine) -> 
     assert opened(data).size == (72, 80)
 
 
+@inside
 async def test_a_prompt_may_begin_with_a_brace(engine: DiffusersEngine) -> None:
     (data,) = await drawn(engine, "{red}, blue", sampling_steps=1)
     assert json.loads(opened(data).info["parameters"])["prompt"] == "{red}, blue"
@@ -158,6 +162,7 @@ async def test_a_prompt_may_begin_with_a_brace(engine: DiffusersEngine) -> None:
         (GenerateRequest("r"), "either messages or a prompt"),
     ],
 )
+@inside
 async def test_what_concerns_text_alone(
     engine: DiffusersEngine, request_: GenerateRequest, words: str
 ) -> None:
@@ -165,20 +170,23 @@ async def test_what_concerns_text_alone(
         await chunks_of(engine, request_)
 
 
+@inside
 async def test_several_pictures_to_begin_with(engine: DiffusersEngine) -> None:
-    from byzer_lab.types import ImagePart, ImageUrl
+    from byzer_lab.types import ImagePart, ImageUrl, TextPart
 
-    parts: list[Any] = [ImagePart(ImageUrl("data:image/png;base64,AAAA"))] * 2
+    parts: list[Any] = [ImagePart(ImageUrl("data:image/png;base64,AAAA"))] * 2 + [TextPart("red")]
     with pytest.raises(InvalidRequestError, match="several pictures"):
         await chunks_of(engine, GenerateRequest("r", messages=[Message("user", parts)]))
 
 
+@inside
 async def test_file_formats(engine: DiffusersEngine) -> None:
     for name in ("png", "jpeg", "webp"):
         (data,) = await drawn(engine, "red", output_format=name, sampling_steps=1)
         assert opened(data).format == name.upper()
 
 
+@inside
 async def test_closing_frees_the_model_and_ends_what_runs(folder: Path) -> None:
     engine = load(folder)
     parts = [weakref.ref(part) for part in (engine._pipeline.unet, engine._pipeline.vae)]
@@ -200,6 +208,7 @@ async def test_closing_frees_the_model_and_ends_what_runs(folder: Path) -> None:
     await engine.close()
 
 
+@inside
 async def test_it_tells_how_loading_goes(folder: Path) -> None:
     told: list[LoadProgress] = []
     engine = load(folder, told, dtype="bfloat16", num_threads=1)
@@ -251,6 +260,7 @@ def test_folders_that_draw_nothing(folder: Path, tmp_path: Path) -> None:
         load(tmp_path / "ddpm")
 
 
+@inside
 async def test_a_picture_that_the_models_checker_refuses(engine: DiffusersEngine) -> None:
     from types import SimpleNamespace
 
@@ -309,6 +319,7 @@ def test_base64_of_a_picture_is_read_in_any_common_format() -> None:
             assert decode_picture(given).size == (5, 7)
 
 
+@inside
 async def test_a_pipeline_that_is_no_stable_diffusion(tmp_path: Path) -> None:
     from tests.support.painter import make_flux
 

@@ -33,7 +33,7 @@ def load_pipeline(source: ModelSource, parameters: Parameters, report: ReportPro
     options: dict[str, Any] = {
         "local_files_only": source.offline,
         "variant": parameters.variant,
-        "torch_dtype": _dtype(source, parameters, on_gpu),
+        "dtype": _dtype(source, parameters, on_gpu),
     }
     if not parameters.safety_checker:
         options["safety_checker"] = None
