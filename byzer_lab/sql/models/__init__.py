@@ -12,6 +12,7 @@
 ``pushing.py``       conditions of a query that hold for a table inside of it
 ``splitting.py``     the parts of an expression that the rows give
 ``answering.py``     answers the questions of a stage: known answers, budget, one pass
+``ordering.py``      the order of questions that begin alike
 ``pump.py``          the pass: bounded, asynchronous, interruptible
 ``store.py``         answers that were paid for, across cells and kernels
 ``questions.py``     one question, and its hash

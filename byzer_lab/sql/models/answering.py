@@ -18,6 +18,7 @@ from byzer_lab.sql.engine.base import Engine
 from byzer_lab.sql.models.ask import Model, Models
 from byzer_lab.sql.models.kinds import CallKind, Value, kind_of
 from byzer_lab.sql.models.lifting import KEY, Stage
+from byzer_lab.sql.models.ordering import ordered
 from byzer_lab.sql.models.pump import Ask, Counts, Pump
 from byzer_lab.sql.models.questions import Question, Read
 from byzer_lab.sql.models.splicing import COLUMNS
@@ -157,6 +158,8 @@ class Answerer:
             self._depends = self._depends or bool(missing)
         elif missing:
             self._check_calls(len(missing), label)
+            if self._budget.max_tokens is None:  # else what is left is the last rows
+                missing = ordered(missing, model.limit)
             self._pass(model, missing, known, stage, kind)
         return known
 
