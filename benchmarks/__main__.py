@@ -31,7 +31,6 @@ BENCHMARKS = {
     "typed_answers": "answers that fit a class, beside instructor and outlines",
     "structured_engine": "answers held to a JSON schema against free ones",
     "finetune_step": "a step of a finetuning beside a bare loop and trl",
-    "servers": "the /v1 of a deployment on vLLM against vllm serve",
     "vllm_streams": "64 streams through a deployment against vLLM in process",
 }
 
