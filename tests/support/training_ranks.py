@@ -40,16 +40,28 @@ class RankLost(Exception):
 
 
 class FileChannel:
-    """Writes reports into a file; a file ``stop`` beside it asks to stop."""
+    """Writes reports into a file. A loop asks once a step whether it shall stop.
 
-    def __init__(self, folder: Path, rank: int) -> None:
-        self._stop = folder / "stop"
+    Args:
+        folder: Of the file.
+        rank: The process's.
+        stop_after: Stop after so many steps; 0: never.
+        die_after: Be killed after so many steps; 0: never.
+    """
+
+    def __init__(self, folder: Path, rank: int, stop_after: int, die_after: int) -> None:
         self._reports = (folder / f"reports-{rank}.jsonl").open("ab")
+        self._stop_after = stop_after
+        self._die_after = die_after
+        self._asked = 0
         self.attempt = 1
 
     @property
     def stop_requested(self) -> bool:
-        return self._stop.exists()
+        self._asked += 1
+        if self._asked == self._die_after + 1 > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._asked > self._stop_after > 0
 
     def report(self, report: JobReport) -> None:
         self._reports.write(msgspec.json.encode(report) + b"\n")
@@ -57,12 +69,19 @@ class FileChannel:
 
 
 def run_in_processes(
-    spec: JobSpec, loop: Loop, config: dict[str, Any], channel: Channel, *, kill_at: int = 0
+    spec: JobSpec,
+    loop: Loop,
+    config: dict[str, Any],
+    channel: Channel,
+    *,
+    stop_after: int = 0,
+    kill_after: int = 0,
 ) -> dict[str, Any]:
     """As :func:`byzer_lab.training.distributed.run_on_workers`, but without a second try.
 
     Args:
-        kill_at: Kill the last rank once this step was told.
+        stop_after: Rank 0 is asked to stop after so many steps of this attempt.
+        kill_after: The last rank is killed after so many.
 
     Raises:
         RankLost: A rank was killed.
@@ -72,7 +91,12 @@ def run_in_processes(
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
-    told = {"loop": f"{loop.__module__}:{loop.__name__}", "config": config}
+    told = {
+        "loop": f"{loop.__module__}:{loop.__name__}",
+        "config": config,
+        "stop_after": stop_after,
+        "kill_after": kill_after,
+    }
     (folder / "told.json").write_text(json.dumps(told))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -98,7 +122,7 @@ def run_in_processes(
                 )
             )
     try:
-        _watch(processes, folder, channel, kill_at)
+        _watch(processes, folder, channel)
     finally:
         for process in processes:
             if process.poll() is None:
@@ -108,22 +132,15 @@ def run_in_processes(
     return result
 
 
-def _watch(
-    processes: list[subprocess.Popen[bytes]], folder: Path, channel: Channel, kill_at: int
-) -> None:
+def _watch(processes: list[subprocess.Popen[bytes]], folder: Path, channel: Channel) -> None:
     handed = 0
     while True:
         lines = []
         with contextlib.suppress(FileNotFoundError):
             lines = (folder / "reports-0.jsonl").read_bytes().splitlines()
         for line in lines[handed:]:
-            report = msgspec.json.decode(line, type=JobReport)
-            channel.report(report)
-            if kill_at and (report.step or 0) >= kill_at:
-                os.kill(processes[-1].pid, signal.SIGKILL)
+            channel.report(msgspec.json.decode(line, type=JobReport))
         handed = len(lines)
-        if channel.stop_requested:
-            (folder / "stop").touch()
         codes = [process.poll() for process in processes]
         for rank, code in enumerate(codes):
             failed = folder / f"error-{rank}.json"
@@ -180,10 +197,17 @@ def main() -> None:
     told = json.loads((folder / "told.json").read_text())
     module, _, name = told["loop"].partition(":")
     loop = getattr(import_module(module), name)
-    if int(os.environ["WORLD_SIZE"]) > 1:
+    world = int(os.environ["WORLD_SIZE"])
+    channel = FileChannel(
+        folder,
+        rank,
+        told["stop_after"] if rank == 0 else 0,
+        told["kill_after"] if rank == world - 1 else 0,
+    )
+    if world > 1:
         dist.init_process_group("gloo")
     try:
-        result = loop(told["config"], FileChannel(folder, rank))
+        result = loop(told["config"], channel)
     except RuntimeError as error:
         if "onnection" in str(error):  # another rank was lost
             raise

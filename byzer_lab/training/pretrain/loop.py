@@ -64,6 +64,23 @@ def run_rank(config: dict[str, Any], channel: Channel) -> dict[str, Any]:
         raise out_of_memory(error) from error
 
 
+class _Meter:
+    """What was done since it was last told.
+
+    Attributes:
+        told: Steps done then.
+        began: When that was, or when the steps after it began.
+        loss: This rank's sum of the loss.
+        tokens: Predicted on all ranks.
+    """
+
+    def __init__(self, told: int, device: Any) -> None:
+        self.told = told
+        self.began = time.monotonic()
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.tokens = 0
+
+
 class _Worker:
     """The training on one rank."""
 
@@ -104,27 +121,21 @@ class _Worker:
         self._saved_at = done
         self._warn_of_rate()
         stopped = False
-        loss = torch.zeros((), dtype=torch.float64, device=self._place.device)
-        tokens, began, told = 0, time.monotonic(), done
+        meter = _Meter(done, self._place.device)
         while done < self._total:
             wanted, stopped = self._agree(done)
             if stopped:
                 break
-            loss += self._step(done, wanted)
-            tokens += wanted
+            meter.loss += self._step(done, wanted)
+            meter.tokens += wanted
             done += 1
-            last = done == self._total or self._due(done)
-            if done % self._parameters["logging_steps"] == 0 or last:
-                figures = self._summed(loss)
-                now = time.monotonic()
-                progress.step(
-                    done, figures[0], tokens, now - began, done - told, figures[1:], self._engine
-                )
-                loss.zero_()
-                tokens, began, told = 0, now, done
+            if done % self._parameters["logging_steps"] == 0 or self._due(done):
+                self._tell(done, meter, progress)
             if self._due(done):
                 self._save(done, progress)
-                began = time.monotonic()
+                meter.began = time.monotonic()
+        if meter.told < done:
+            self._tell(done, meter, progress)
         if stopped and self._saved_at < done:
             self._save(done, progress)
         result = {
@@ -182,13 +193,17 @@ class _Worker:
             sum_of_loss += loss.detach()
         return sum_of_loss
 
-    def _summed(self, loss: Any) -> tuple[float, float, float]:
-        """Over all ranks: the loss, and MiB of the host's and of the GPUs' memory."""
-        own = torch.tensor([resident_mb(), gpu_mb()], dtype=torch.float64, device=loss.device)
-        both = torch.cat([loss.view(1), own])
+    def _tell(self, done: int, meter: _Meter, progress: Progress) -> None:
+        """Sum over all ranks what was done since the last time, and tell it."""
+        own = torch.tensor([resident_mb(), gpu_mb()], dtype=torch.float64, device=meter.loss.device)
+        both = torch.cat([meter.loss.view(1), own])
         dist.all_reduce(both)
-        whole, host, gpu = both.tolist()
-        return whole, host, gpu
+        loss, host, gpu = both.tolist()
+        now = time.monotonic()
+        steps, seconds = done - meter.told, now - meter.began
+        progress.step(done, loss, meter.tokens, seconds, steps, (host, gpu), self._engine)
+        meter.loss.zero_()
+        meter.tokens, meter.began, meter.told = 0, now, done
 
     def _batch(self, blocks: list[int]) -> tuple[Any, Any]:
         """Inputs and what they shall predict; a rank without blocks computes on nothing."""
