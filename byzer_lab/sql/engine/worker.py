@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 WAIT_S = 0.05
 """How long one wait lasts; between two of them signals are seen on every platform."""
+AGAIN_S = 0.1
+"""An interrupt that comes before a query has really begun is lost: so often it is repeated."""
 
 
 class Worker:
@@ -30,6 +33,8 @@ class Worker:
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = (
             queue.SimpleQueue()
         )
+        self._running: Future[Any] | None = None
+        self._lock = threading.Lock()
         # A daemon: a query that can't be stopped must not hold the process up.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -56,11 +61,23 @@ class Worker:
                     if tick:
                         tick()
         except KeyboardInterrupt:
-            future.cancel()
-            self._interrupt()
+            if not future.cancel():
+                self._interrupt_if_running(future)
+                threading.Thread(target=self._insist, args=(future,), daemon=True).start()
             raise
         except CancelledError as error:
             raise KeyboardInterrupt from error
+
+    def _interrupt_if_running(self, future: Future[Any]) -> None:
+        """Interrupt a job, and no other."""
+        with self._lock:
+            if self._running is future:
+                self._interrupt()
+
+    def _insist(self, future: Future[Any]) -> None:
+        while not future.done():
+            time.sleep(AGAIN_S)
+            self._interrupt_if_running(future)
 
     def close(self) -> None:
         """End the thread after what it is doing."""
@@ -72,9 +89,16 @@ class Worker:
             future, work = job
             if not future.set_running_or_notify_cancel():
                 continue
+            self._begin(future)
             try:
                 result = work()
             except BaseException as error:
+                self._begin(None)
                 future.set_exception(error)
             else:
+                self._begin(None)
                 future.set_result(result)
+
+    def _begin(self, future: Future[Any] | None) -> None:
+        with self._lock:
+            self._running = future
