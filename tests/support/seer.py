@@ -24,8 +24,8 @@ MARKS = [
     *("<|box_start|>", "<|box_end|>"),
 ]
 WORDS = [
-    *("system", "user", "assistant", "colour", "where", "again", *COLOURS, "\n", " "),
-    *("(", ")", ",", *(str(edge * 1000 // FIELDS) for edge in range(FIELDS + 1)), "<unk>"),
+    *("system", "user", "assistant", "colour", "where", "again", *COLOURS),
+    *(str(edge * 1000 // FIELDS) for edge in range(FIELDS + 1)),
 ]
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -80,7 +80,7 @@ def make_seer(folder: Path, *, steps: int = STEPS) -> Path:
     number = processor.tokenizer.convert_tokens_to_ids
     config = Qwen2VLConfig(
         text_config={
-            "vocab_size": len(MARKS) + len(WORDS),
+            "vocab_size": len(processor.tokenizer),
             "hidden_size": 64,
             "intermediate_size": 128,
             "num_hidden_layers": 2,
@@ -123,7 +123,7 @@ def make_seer(folder: Path, *, steps: int = STEPS) -> Path:
 
 
 def _processor() -> Any:
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2VLProcessor
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
         Qwen2VLImageProcessorPil,
@@ -131,16 +131,22 @@ def _processor() -> Any:
 
     from byzer_lab.engines.transformers.pictures import processor_class
 
-    vocabulary = {word: number for number, word in enumerate([*MARKS, *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[0-9]+|[a-z]+|."), "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in MARKS])
+    tokenizer = Tokenizer(models.BPE())
+    words = pre_tokenizers.Split(Regex("[0-9]+|[a-z]+|[^0-9a-z]"), "isolated")
+    in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, in_bytes])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=512,  # more than enough: each word becomes one token
+        special_tokens=MARKS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([" ".join(WORDS)] * 20, trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        unk_token="<unk>",
         model_max_length=512,
     )
     fast.chat_template = TEMPLATE
