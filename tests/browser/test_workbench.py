@@ -107,6 +107,9 @@ def test_the_page_without_jupyters_authentication_gets_nothing(workbench: Workbe
 def test_a_cell_deploys_and_the_sidebar_shows_it_without_a_reload(workbench: Workbench) -> None:
     expect(workbench.sidebar.panel).to_contain_text("No cluster")
     workbench.sidebar.new_notebook()
+    workbench.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.ready.then(() => null)"
+    )
     loading = workbench.cell("%load_ext byzer_lab")
     expect(loading.locator(".jp-InputPrompt")).to_have_text("[1]:", timeout=30_000)
     deploying = workbench.cell("%%llm_deploy chat --model_path bundled")
