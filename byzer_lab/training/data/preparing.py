@@ -117,7 +117,9 @@ def prepare(folder: Path, wanted: Wanted, tokenizer: Any, tell: Tell) -> Prepare
         report=str(report),
         warnings=list(_warnings(findings, train, wanted)),
     )
-    done.write_text(json.dumps(asdict(prepared)), encoding="utf-8")
+    part = done.with_suffix(".part")
+    part.write_text(json.dumps(asdict(prepared)), encoding="utf-8")
+    part.replace(done)  # at once: a process that is killed leaves all of it or none
     return prepared
 
 
@@ -125,7 +127,7 @@ class _Examples:
     """The good rows of a job, kept in a file while they are counted and divided."""
 
     def __init__(self, folder: Path, wanted: Wanted, findings: Findings) -> None:
-        self._place = folder / FOLDER / "checked"
+        self._place = folder / FOLDER / ".checked"
         shutil.rmtree(self._place, ignore_errors=True)
         self._place.mkdir()
         self.count = self._keep(wanted.data_path, _GOOD, wanted, findings)
