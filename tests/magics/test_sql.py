@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,13 @@ def test_progress_and_plan(
 def test_an_interrupt_is_one_sentence(shell: Any, models: ScriptedModels) -> None:
     models.delay_s = 0.01
     shell.user_ns["t"] = [{"u": f"u{i}"} for i in range(2000)]
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        while sum(models.finished.values()) < 20:
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     done = shell.run_cell("%%llm_sql\nselect m(u) as a from t as made;")
     assert isinstance(done.error_in_exec, KeyboardInterrupt)
     assert "what was answered is kept" in str(done.error_in_exec)
@@ -118,6 +125,7 @@ def test_an_interrupt_is_one_sentence(shell: Any, models: ScriptedModels) -> Non
         ("%%llm_sql\n  ", "script is empty"),
         ("%%llm_sql -o 1x\nselect 1 as a as t;", "not a name that a variable can have"),
         ("%%llm_sql --max_calls -1\nselect 1 as a as t;", "can't be negative"),
+        ("%%llm_sql --engine sprak\nselect 1 as a as t;", "no engine 'sprak'"),
         ("%%llm_sql --frame numpy\nselect 1 as a as t;", "numpy"),
         ("%%llm_sql\nset x=`echo hi` where type='shell';", "sql_shell = True"),
         ("%%llm_sql\n\nselect 1 as a as t;\nselekt 2;", "Line 3, column 1"),
