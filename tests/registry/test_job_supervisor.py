@@ -50,6 +50,7 @@ class Launcher:
     def __init__(self) -> None:
         self.room = True
         self.refuses = ""
+        self.freed = 0
         self.made: list[tuple[str, Process]] = []
         self.left: dict[str, Process] = {}
 
@@ -61,6 +62,9 @@ class Launcher:
 
     def adopt(self, process_id: str) -> Process | None:
         return self.left.get(process_id)
+
+    def free_leftovers(self) -> None:
+        self.freed += 1
 
     def has_room(self, spec: JobSpec) -> bool:
         return self.room
@@ -175,6 +179,19 @@ async def test_it_is_given_up_where_it_gets_no_further(
         f"{LOST[:-1]} 3 times in a row without getting past step 9."
     )
     assert world.log()[0] == f"{LOST[:-1]} at step 5; attempt 2 goes on from checkpoint 4."
+
+
+async def test_what_several_processes_reserved_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AFTER_S", (0.0, 0.0))
+    world = World(tmp_path, workers=2)
+    world.supervisor.start()
+    process = await world.process()
+    process.end.set_result(JobEnd())
+    assert await world.ended() == "completed"
+    await asyncio.sleep(0.05)
+    assert world.launcher.freed == 2
 
 
 async def test_one_attempt_only(tmp_path: Path) -> None:

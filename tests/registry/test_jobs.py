@@ -220,15 +220,17 @@ def test_a_job_waits_for_its_place_and_says_for_what(begin: Asking, gateway: Gat
     begin("holding", steps=10_000, step_s=0.05, cpus_per_worker=total)
     reaches(gateway, 1, "holding")
     begin("one", steps=1, cpus_per_worker=1.0)
-    begin("two", steps=1, workers=2, cpus_per_worker=total / 2)
+    begin("two", steps=10_000, step_s=0.05, deaf=True, workers=2, cpus_per_worker=total / 2)
     for name in ("one", "two"):
         wait_until(lambda name=name: "waiting for" in gateway.job(name).phase)
         assert f"(0 of {total:g} free)" in gateway.job(name).phase
     assert f"waiting for {total:g} CPU" in gateway.job("two").phase
-    gateway.stop_job("two")
-    assert ended(gateway, "two").state == "stopped"
     gateway.cancel_job("holding")
     assert ended(gateway, "one").state == "completed"
+    reaches(gateway, 1, "two")
+    assert gateway.state().cluster.cpus.used == total
+    gateway.delete_job("two", force=True)  # what its processes had reserved is given back
+    wait_until(lambda: gateway.state().cluster.cpus.used == 0)
 
 
 def test_jobs_outlive_the_registry_or_go_on_after_it(begin: Asking, gateway: GatewayClient) -> None:

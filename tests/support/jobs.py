@@ -27,6 +27,7 @@ def count(spec: JobSpec, channel: Channel) -> JobEnd:
     folder = Path(spec.folder)
     if given.get("say"):
         print(given["say"])
+    group = _reserve(spec) if spec.workers > 1 else None
     if given.get("fail"):
         raise InvalidRequestError(str(given["fail"]))
     if given.get("crash"):
@@ -65,8 +66,27 @@ def count(spec: JobSpec, channel: Channel) -> JobEnd:
             os.kill(os.getpid(), signal.SIGKILL)
         if stop:
             return JobEnd(state="stopped", result={"sum": total})
+    del group
     print("counted")
     return JobEnd(result={"sum": total}, artefacts={"model": spec.folder})
+
+
+class TrainController:
+    """Reserves places for processes, as Ray Train's own actor of that name does."""
+
+    def reserve(self, workers: int, cpus: float) -> bool:
+        import ray
+
+        group = ray.util.placement_group([{"CPU": cpus}] * workers)
+        return bool(group.wait(60))
+
+
+def _reserve(spec: JobSpec) -> object:
+    import ray
+
+    controller = ray.remote(num_cpus=0)(TrainController).remote()
+    assert ray.get(controller.reserve.remote(spec.workers, spec.cpus_per_worker))
+    return controller  # it lives as long as this is held
 
 
 def _checkpoints(folder: Path) -> list[Checkpoint]:

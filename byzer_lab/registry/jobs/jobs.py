@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from typing import Any
@@ -41,6 +42,8 @@ class Jobs:
         for orphan in self._launcher.running() - known:
             if process := self._launcher.adopt(orphan):
                 process.kill()
+        with contextlib.suppress(Exception):  # jobs must not fail of it
+            self._launcher.free_leftovers()
         for record in records:
             supervisor = self._supervise(record)
             try:

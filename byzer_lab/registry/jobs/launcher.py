@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from byzer_lab.config import NAMESPACE
 from byzer_lab.errors import ByzerLabError, EngineError, WorkerLostError, describe
 from byzer_lab.jobs import JobEnd, JobSpec
+from byzer_lab.registry.jobs.leftovers import free_leftovers
 from byzer_lab.registry.launcher import Cluster, named_actors, why_lost
 from byzer_lab.registry.placement import has_room
 
@@ -110,6 +111,10 @@ class JobLauncher(Cluster):
     def running(self) -> set[str]:
         """Ids of all processes of jobs."""
         return named_actors(PREFIX)
+
+    def free_leftovers(self) -> None:
+        """Give back what groups of processes that were killed have reserved."""
+        free_leftovers()
 
     def has_room(self, spec: JobSpec) -> bool:
         """Whether as much is free as its workers want."""

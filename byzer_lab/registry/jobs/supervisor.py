@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import traceback
 from collections.abc import Coroutine
 from typing import Any, Literal
 
@@ -27,6 +28,8 @@ from byzer_lab.secrets import Redactor
 WAITING_INTERVAL_S = 2.0
 CANCEL_GRACE_S = 20.0
 LONGEST_BACKOFF_S = 30.0
+LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""When it is looked for what a job of several processes has left reserved."""
 
 
 class JobSupervisor:
@@ -157,6 +160,8 @@ class JobSupervisor:
             finally:
                 process.kill()
                 self._process = process = None
+                if self.record.spec.workers > 1:
+                    self._spawn(self._free_leftovers())
             await self._wait_to_end(self._backoff_s)
 
     async def _placed(self) -> JobProcess | None:
@@ -189,6 +194,15 @@ class JobSupervisor:
             return await running
         finally:
             running.cancel()
+
+    async def _free_leftovers(self) -> None:
+        """Ray takes a while to see that the processes are gone."""
+        for seconds in LOOK_AFTER_S:
+            await asyncio.sleep(seconds)
+            try:
+                self._launcher.free_leftovers()
+            except Exception:  # it is looked for again; no job fails of it
+                traceback.print_exc()
 
     def _tell_what_it_waits_for(self) -> None:
         spec = self.record.spec
