@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -20,6 +18,7 @@ from byzer_lab.client.byzer_llm import ByzerLLM
 from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.records import DeploymentRecord
 from tests.conftest import COUNTING
+from tests.support.storm import storm
 
 HELLO = [{"role": "user", "content": "hello"}]
 PATIENCE_S = 30.0
@@ -130,39 +129,12 @@ def test_an_engine_that_breaks_in_the_middle(openai: Any, counting: str) -> None
         openai.completions.create(model=counting, prompt="refuse", stream=True)
 
 
-def test_every_request_of_a_crowd_ends(llm: ByzerLLM, cluster: Runtime, openai: Any) -> None:
+def test_every_request_of_a_crowd_ends(llm: ByzerLLM, cluster: Runtime) -> None:
     """Workers are killed meanwhile: each answer is whole, or a clear error."""
-    llm.setup_infer_backend(COUNTING).setup_num_workers(2).setup_worker_concurrency(8)
-    llm.deploy(udf_name="crowd", infer_params={"delay_s": 0.001})
-    outcomes: list[str] = []
-
-    def ask(number: int) -> None:
-        wanted = 1 + number % 20
-        body = {
-            "model": "crowd",
-            "messages": HELLO,
-            "max_tokens": wanted,
-            "stream": number % 2 == 0,
-        }
-        headers = {"Authorization": f"Bearer {cluster.token}"}
-        answer = httpx.post(
-            f"{cluster.url}/v1/chat/completions", json=body, headers=headers, timeout=60
-        )
-        if answer.status_code != 200:
-            outcomes.append(answer.json()["error"]["code"])
-        elif number % 2 == 0 and '"error"' in answer.text:
-            outcomes.append(json.loads(answer.text.split("data: ")[-1])["error"]["code"])
-        else:
-            assert f"{wanted} " in answer.text
-            outcomes.append("answered")
-
-    with ThreadPoolExecutor(32) as pool:
-        asked = [pool.submit(ask, number) for number in range(400)]
-        until(lambda: len(outcomes) > 50)
-        os.kill(record(llm, "crowd").workers[0].pid, signal.SIGKILL)
-        for one in asked:
-            one.result(timeout=90)
-    assert len(outcomes) == 400
-    assert set(outcomes) <= {"answered", "worker_lost", "not_ready", "rate_limit_exceeded"}
-    assert outcomes.count("answered") > 200
-    until(lambda: sum(w.load.in_flight for w in record(llm, "crowd").workers) == 0)
+    found = storm(cluster, llm, requests=400, concurrent=32, workers=2, every_s=5.0)
+    assert found.kills >= 1
+    assert found.lost == []
+    assert found.leaked == 0
+    assert sum(found.ends.values()) == 400
+    assert set(found.ends) <= {"answered", "worker_lost", "not_ready"}
+    assert found.ends["answered"] > 200

@@ -39,6 +39,7 @@ MOST_TRIES = 30
 """More than the official clients' two, because a storm lasts longer than a hiccup."""
 MOST_WAIT_S = 2.0
 PATIENCE_S = 60.0
+FIRST_KILL_S = 0.3
 
 
 @dataclass
@@ -161,8 +162,10 @@ class Storm:
         return "LOST"
 
     async def _kill(self) -> None:
+        pause_s = FIRST_KILL_S
         while True:
-            await asyncio.sleep(self._rng.expovariate(1 / self._kill_every_s))
+            await asyncio.sleep(pause_s)
+            pause_s = self._rng.expovariate(1 / self._kill_every_s)
             record = await asyncio.to_thread(deployment, self._llm)
             ready = [worker for worker in record.workers if worker.state == "ready"]
             if ready:
