@@ -68,6 +68,7 @@ class SparkEngine:
         existing = None if address else SparkSession.getActiveSession()
         self._owned = existing is None
         self._here = (address or HERE).startswith("local") and not os.environ.get("SPARK_REMOTE")
+        self._connects = address.startswith("sc://")
         self._worker = Worker("byzer-lab spark", self._interrupt)
         try:
             self._session = self._run(lambda: self._open(existing, address))
@@ -190,10 +191,10 @@ class SparkEngine:
 
     def close(self) -> None:
         """See the protocol. A session that was there before stays, without our tables."""
-        if not self._owned:
+        self._interrupt()
+        if not self._owned or self._connects:  # frames of Connect free their rows themselves
             for name in list(self._views):
                 self.drop(name)
-        self._interrupt()
         if self._owned:
             self._run(self._spark.stop)
         self._worker.close()
