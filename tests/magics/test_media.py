@@ -114,7 +114,8 @@ def test_what_is_heard_is_shown_and_kept(studio: KernelDriver, tmp_path: Path) -
 def test_mistakes_are_told_in_one_sentence(studio: KernelDriver, cell: str, sentence: str) -> None:
     ran = studio.run(cell)
     assert ran.status == "error"
-    assert sentence in "".join(ran.error)
+    told = [content["evalue"] for content in ran.of("error")]  # a wrong line is told on stderr
+    assert sentence in "".join([*told, ran.stderr])
 
 
 def test_help_lists_the_parameters(kernel: KernelDriver) -> None:
