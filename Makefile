@@ -36,8 +36,9 @@ format: dev-environment ## let ruff and prettier write
 web-test: dev-environment
 	$(BIN)/jlpm test
 
+# Each of the two has a cluster of its own; a file's tests stay together.
 python-test: dev-environment
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 benchmark: dev-environment ## measure; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
