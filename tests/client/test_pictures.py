@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from byzer_lab.client.pictures import (
 )
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.types import ImagePart, ImageUrl, Message, TextPart
+from tests.support.file_server import served
 
 
 def file_of(colour: str, size: tuple[int, int] = (8, 8)) -> bytes:
@@ -41,24 +40,11 @@ RED_URI, BLUE_URI = (f"data:image/png;base64,{base64.b64encode(d).decode()}" for
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    class Pictures(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path == "/red.png"
-            self.send_response(200 if found else 404)
-            self.end_headers()
-            self.wfile.write(RED if found else b"")
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing to say."""
-
-    made = HTTPServer(("127.0.0.1", 0), Pictures)
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
-    thread.join()
-    made.server_close()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "red.png").write_bytes(RED)
+    with served(folder) as address:
+        yield address
 
 
 def test_a_picture_comes_in_many_forms(tmp_path: Path, server: str) -> None:

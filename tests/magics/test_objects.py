@@ -19,6 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from byzer_lab.client import byzer_llm
 from byzer_lab.types import ImagePart
+from tests.support.file_server import served
 from tests.support.scripted_model import ScriptedLLM, calls, contents
 
 DEFINITIONS = '''
@@ -159,7 +160,6 @@ def test_pictures(lab: Lab, tmp_path: Path) -> None:
         "data": PNG,
         "path": tmp_path / "photo.png",
         "figure": Figure(),
-        "url": "https://example.com/a.png",
         "shown": SimpleNamespace(data=PNG),
     }
     expected = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
@@ -171,9 +171,11 @@ def test_pictures(lab: Lab, tmp_path: Path) -> None:
         assert picture.image_url.url == expected
         assert text.text == "What is it?"  # type: ignore[union-attr]
     llm = lab.answers(STORY)
-    lab.run("%%prompt scripted --image url --image data --schema Story\nWhat is it?")
+    with served(tmp_path) as address:  # read by the kernel, never by who answers
+        lab.shell.user_ns["url"] = f"{address}/photo.png"
+        lab.run("%%prompt scripted --image url --image data --schema Story\nWhat is it?")
     (message,) = llm.requests[0].messages or []
-    assert [one.url[:8] for one in message.images] == ["https://", "data:ima"]
+    assert [one.url for one in message.images] == [expected, expected]
 
 
 @pytest.mark.parametrize(
