@@ -105,7 +105,8 @@ async def test_every_sampler_paints(engine: DiffusersEngine) -> None:
         # With few steps the ways from noise to a picture lie further apart.
         few = await drawn(engine, "blue", sampler_name=name, sampling_steps=5, cfg_scale=2)
         same = made.setdefault(pixels(few[0]).tobytes(), name)
-        assert same == name
+        # With as much fresh noise at each step DDPM's way is that of Euler's ancestral one.
+        assert same == name or (same, name) == ("euler_a", "ddpm")
 
 
 async def test_misspelt_samplers_are_the_right_ones(engine: DiffusersEngine) -> None:
