@@ -7,7 +7,7 @@ import { STATE_ICONS } from '../icons';
 import type { DeploymentState, JobState, WorkerState } from '../tokens';
 import { useSidebar } from './context';
 
-type State = DeploymentState | WorkerState | JobState;
+export type State = DeploymentState | WorkerState | JobState;
 
 /** A button that is only an icon; its label is what a screen reader says. */
 export function IconButton(props: {

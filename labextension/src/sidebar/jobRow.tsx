@@ -1,6 +1,4 @@
 import {
-  caretDownIcon,
-  caretRightIcon,
   deleteIcon,
   listIcon,
   refreshIcon,
@@ -9,79 +7,58 @@ import {
 import { memo } from 'react';
 
 import { jobCell } from '../cells';
-import { CommandIDs, ROW_CLASS } from '../commands';
-import { firstLine, formatDuration, formatFigure } from '../format';
+import { CommandIDs } from '../commands';
+import { formatDuration, formatFigure } from '../format';
 import { deployIcon } from '../icons';
 import { deployable, hasEnded, isResumable, progressOf } from '../jobs';
 import type { IJob } from '../tokens';
-import { IconButton, ProgressBar, StateBadge, TextButton } from './atoms';
+import { IconButton, ProgressBar } from './atoms';
 import { Sparkline } from './chart';
 import { useCurve, useSidebar } from './context';
-import { dragCell } from './drag';
+import { Failure, type IRowPlace, RowFrame, tabIndexOf } from './frame';
 import { JobDetails } from './jobDetails';
-import { TOGGLE_CLASS } from './rows';
 
-export interface IJobRowProps {
+export interface IJobRowProps extends IRowPlace {
   job: IJob;
-  expanded: boolean;
-  /** Whether Tab reaches this row; arrow keys move that from row to row. */
-  reachable: boolean;
-  onToggle: (name: string) => void;
-  onFocus: (name: string) => void;
 }
 
 /** One job: its name and loss, how far it is, what it does now, and all the rest on demand. */
 export const JobRow = memo(function JobRow(props: IJobRowProps) {
-  const { job, expanded, reachable } = props;
+  const { job, ...place } = props;
   const { trans } = useSidebar();
-  const points = useCurve(job, expanded || !hasEnded(job));
+  const points = useCurve(job, place.expanded || !hasEnded(job));
   const { spec, state, step, total_steps, attempt } = job;
   const { name } = spec;
-  const Caret = expanded ? caretDownIcon : caretRightIcon;
-  const tabIndex = reachable ? 0 : -1;
+  const tabIndex = tabIndexOf(place);
+  const facts = (
+    <>
+      <span title={trans.__('Kind of the job')}>{spec.kind}</span>
+      {total_steps > 0 && (
+        <span title={trans.__('Steps done, steps in all')}>
+          {trans.__('step %1/%2', step, total_steps)}
+        </span>
+      )}
+      {attempt > 1 && (
+        <span title={trans.__('How often its process was started')}>
+          {trans.__('attempt %1', attempt)}
+        </span>
+      )}
+    </>
+  );
   return (
-    <li
-      className={ROW_CLASS}
-      data-job={name}
-      data-state={state}
-      onFocus={() => props.onFocus(name)}
+    <RowFrame
+      {...place}
+      name={name}
+      state={state}
+      dataset={{ 'data-job': name }}
+      cell={jobCell(name)}
+      mark={!place.expanded && <Sparkline points={points} />}
+      facts={facts}
+      actions={<JobActions job={job} tabIndex={tabIndex} />}
     >
-      <div className="jp-ByzerLab-rowHead">
-        <button
-          type="button"
-          className={TOGGLE_CLASS}
-          aria-expanded={expanded}
-          tabIndex={tabIndex}
-          onClick={() => props.onToggle(name)}
-          onPointerDown={event => dragCell(event, jobCell(name))}
-        >
-          <span className="jp-ByzerLab-rowTitle">
-            <Caret.react tag="span" aria-hidden="true" />
-            <span className="jp-ByzerLab-rowName" title={name}>
-              {name}
-            </span>
-            {!expanded && <Sparkline points={points} />}
-          </span>
-          <span className="jp-ByzerLab-rowFacts">
-            <StateBadge state={state} />
-            <span title={trans.__('Kind of the job')}>{spec.kind}</span>
-            {total_steps > 0 && (
-              <span title={trans.__('Steps done, steps in all')}>
-                {trans.__('step %1/%2', step, total_steps)}
-              </span>
-            )}
-            {attempt > 1 && (
-              <span title={trans.__('How often its process was started')}>
-                {trans.__('attempt %1', attempt)}
-              </span>
-            )}
-          </span>
-        </button>
-        <JobActions job={job} tabIndex={tabIndex} />
-      </div>
       <JobActivity job={job} tabIndex={tabIndex} />
-      {expanded && <JobDetails job={job} points={points} />}
-    </li>
+      {place.expanded && <JobDetails job={job} points={points} />}
+    </RowFrame>
   );
 });
 
@@ -135,17 +112,12 @@ function JobActivity(props: { job: IJob; tabIndex: number }): JSX.Element {
   const { spec, state, phase, error, eta_s, point } = job;
   if (state === 'failed') {
     return (
-      <div className="jp-ByzerLab-rowActivity jp-mod-error">
-        <span title={error?.message}>
-          {firstLine(error?.message ?? trans.__('No reason was given.'))}
-        </span>
-        <TextButton
-          tabIndex={tabIndex}
-          onClick={() => run(CommandIDs.showJobLog, { job: spec.name })}
-        >
-          {trans.__('Log')}
-        </TextButton>
-      </div>
+      <Failure
+        error={error}
+        label={trans.__('Log')}
+        tabIndex={tabIndex}
+        onLog={() => run(CommandIDs.showJobLog, { job: spec.name })}
+      />
     );
   }
   const loss = point.loss !== undefined && (

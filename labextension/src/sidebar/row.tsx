@@ -1,91 +1,64 @@
-import {
-  addBelowIcon,
-  caretDownIcon,
-  caretRightIcon,
-  deleteIcon,
-  listIcon
-} from '@jupyterlab/ui-components';
+import { addBelowIcon, deleteIcon, listIcon } from '@jupyterlab/ui-components';
 import { memo } from 'react';
 
 import { promptCell } from '../cells';
-import { CommandIDs, ROW_CLASS } from '../commands';
-import { firstLine, formatRate } from '../format';
+import { CommandIDs } from '../commands';
+import { formatRate } from '../format';
 import { scaleIcon } from '../icons';
 import { total } from '../state';
 import type { IDeployment, IOperation } from '../tokens';
-import { IconButton, ProgressBar, StateBadge, TextButton } from './atoms';
+import { IconButton, ProgressBar, TextButton } from './atoms';
 import { useSidebar } from './context';
 import { Details } from './details';
-import { dragCell } from './drag';
-import { TOGGLE_CLASS } from './rows';
+import { Failure, type IRowPlace, RowFrame, tabIndexOf } from './frame';
 
-export interface IRowProps {
+export interface IRowProps extends IRowPlace {
   deployment: IDeployment;
   /** The operation that is changing it now. */
   operation: IOperation | undefined;
-  expanded: boolean;
-  /** Whether Tab reaches this row; arrow keys move that from row to row. */
-  reachable: boolean;
-  onToggle: (name: string) => void;
-  onFocus: (name: string) => void;
 }
 
 /** One deployment: two lines of facts, one of what it does now, and all the rest on demand. */
 export const DeploymentRow = memo(function DeploymentRow(props: IRowProps) {
-  const { deployment, operation, expanded, reachable } = props;
+  const { deployment, operation, ...place } = props;
   const { trans } = useSidebar();
   const { spec, state, workers, replaced } = deployment;
   const { name, backend = 'transformers', workers: desired = 1 } = spec;
   const ready = workers.filter(worker => worker.state === 'ready').length;
-  const Caret = expanded ? caretDownIcon : caretRightIcon;
-  const tabIndex = reachable ? 0 : -1;
-  return (
-    <li
-      className={ROW_CLASS}
-      data-name={name}
-      data-state={state}
-      onFocus={() => props.onFocus(name)}
-    >
-      <div className="jp-ByzerLab-rowHead">
-        <button
-          type="button"
-          className={TOGGLE_CLASS}
-          aria-expanded={expanded}
-          tabIndex={tabIndex}
-          onClick={() => props.onToggle(name)}
-          onPointerDown={event => dragCell(event, promptCell(name))}
+  const tabIndex = tabIndexOf(place);
+  const facts = (
+    <>
+      <span>{backend}</span>
+      <span title={trans.__('Workers ready, workers wanted')}>
+        {trans._n('%2/%1 worker', '%2/%1 workers', desired, ready)}
+      </span>
+      {replaced > 0 && (
+        <span
+          className="jp-ByzerLab-replaced"
+          title={trans.__('Workers that were lost and replaced')}
         >
-          <span className="jp-ByzerLab-rowTitle">
-            <Caret.react tag="span" aria-hidden="true" />
-            <span className="jp-ByzerLab-rowName" title={name}>
-              {name}
-            </span>
-          </span>
-          <span className="jp-ByzerLab-rowFacts">
-            <StateBadge state={state} />
-            <span>{backend}</span>
-            <span title={trans.__('Workers ready, workers wanted')}>
-              {trans._n('%2/%1 worker', '%2/%1 workers', desired, ready)}
-            </span>
-            {replaced > 0 && (
-              <span
-                className="jp-ByzerLab-replaced"
-                title={trans.__('Workers that were lost and replaced')}
-              >
-                {trans.__('%1 replaced', replaced)}
-              </span>
-            )}
-          </span>
-        </button>
-        <RowActions name={name} tabIndex={tabIndex} />
-      </div>
+          {trans.__('%1 replaced', replaced)}
+        </span>
+      )}
+    </>
+  );
+  return (
+    <RowFrame
+      {...place}
+      name={name}
+      state={state}
+      dataset={{ 'data-name': name }}
+      cell={promptCell(name)}
+      facts={facts}
+      actions={<RowActions name={name} tabIndex={tabIndex} />}
+    >
       <RowActivity
         deployment={deployment}
         operation={operation}
         tabIndex={tabIndex}
       />
-      {expanded && <Details deployment={deployment} />}
-    </li>
+      {place.expanded && <Details deployment={deployment} />}
+    </RowFrame>
   );
 });
 
@@ -140,17 +113,12 @@ function RowActivity(props: {
   const { spec, state, error, workers } = deployment;
   if (state === 'failed') {
     return (
-      <div className="jp-ByzerLab-rowActivity jp-mod-error">
-        <span title={error?.message}>
-          {firstLine(error?.message ?? trans.__('No reason was given.'))}
-        </span>
-        <TextButton
-          tabIndex={tabIndex}
-          onClick={() => run(CommandIDs.showLogs, { name: spec.name })}
-        >
-          {trans.__('Logs')}
-        </TextButton>
-      </div>
+      <Failure
+        error={error}
+        label={trans.__('Logs')}
+        tabIndex={tabIndex}
+        onLog={() => run(CommandIDs.showLogs, { name: spec.name })}
+      />
     );
   }
   if (operation?.state === 'running' && operation.kind !== 'undeploy') {
