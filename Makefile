@@ -36,9 +36,12 @@ format: dev-environment ## let ruff and prettier write
 web-test: dev-environment
 	$(BIN)/jlpm test
 
-# Each of the two has a cluster of its own; a file's tests stay together.
+# On a quiet machine two processes, each with a cluster of its own, are quicker:
+# make test PYTEST_OPTIONS="--numprocesses 2 --dist loadfile"
+PYTEST_OPTIONS ?=
+
 python-test: dev-environment
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 benchmark: dev-environment ## measure; see benchmarks/README.md
 	$(BIN)/python -m benchmarks

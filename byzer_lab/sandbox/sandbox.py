@@ -208,12 +208,13 @@ class _Zygote:
 
     def spare(self) -> socket.socket | None:
         """The socket of a supervisor; ``None``: the process has ended."""
-        while True:
+        while self._process.poll() is None:  # its supervisors end with it, if a moment later
             self.order()
             found, self._ready = self._ready or self._receive(), None
             if found is None or not _ended(found):
                 return found
             found.close()  # it was killed
+        return None
 
     def _receive(self) -> socket.socket | None:
         try:
