@@ -17,13 +17,12 @@ from byzer_lab.cli.options import (
     the_model,
     with_file,
 )
-from byzer_lab.cli.output import connected, print_json, print_table
+from byzer_lab.cli.output import connected, print_json, print_log, print_table
 from byzer_lab.client.session import Session
 from byzer_lab.errors import ModelNotFoundError
 from byzer_lab.records import DeploymentRecord
 
 app = typer.Typer()
-FOLLOW_WAIT_S = 20.0
 DEPLOYMENT_COLUMNS = ("model", "state", "backend", "workers", "running", "waiting", "tokens/s")
 WORKER_COLUMNS = ("worker", "state", "running", "waiting", "requests", "tokens/s", "MiB", "node")
 
@@ -175,21 +174,12 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """What the workers of a deployment wrote; secrets are not in it."""
-    import msgspec
-
     name = the_model(model_word, model)
     gateway = connected(ray_address).gateway
-    after = -lines if lines else 0
-    wait_s = 0.0
-    while True:
-        page = gateway.log(name, after=after, wait=wait_s)
-        for line in page:
-            if as_json:
-                typer.echo(msgspec.json.encode(line).decode())
-            else:
-                when = time.strftime("%H:%M:%S", time.localtime(line.time))
-                typer.echo(f"{when} {line.worker}  {line.text}")
-        if not follow:
-            return
-        after = page[-1].seq if page else max(after, 0)
-        wait_s = FOLLOW_WAIT_S
+    print_log(
+        lambda after, wait_s: gateway.log(name, after=after, wait=wait_s),
+        lambda line: f"{line.worker}  {line.text}",
+        lines=lines,
+        follow=follow,
+        as_json=as_json,
+    )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from byzer_lab.records import OperationRecord
+from byzer_lab.records import LogLine, OperationRecord
 
 if TYPE_CHECKING:
     from byzer_lab.client.session import Session
 
 NOT_RUNNING = 3
 """Exit code of commands that need a running Byzer Lab where there is none."""
+FOLLOW_WAIT_S = 20.0
+"""How long one request for lines of a log may wait for them."""
 
 
 def print_json(value: Any) -> None:
@@ -37,6 +40,43 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     if not sys.stdout.isatty():
         console.width = 10_000  # what reads a pipe wants whole lines
     console.print(table)
+
+
+def print_log(
+    read: Callable[[int, float], Sequence[LogLine]],
+    words: Callable[[LogLine], str],
+    *,
+    lines: int,
+    follow: bool,
+    as_json: bool,
+    ended: Callable[[], bool] = lambda: False,
+) -> None:
+    """The last lines of a log, and where wanted those that come.
+
+    Args:
+        read: Lines after a number, waiting so many seconds for the first.
+        words: What is printed behind a line's time.
+        lines: So many last lines.
+        follow: Go on with what comes.
+        as_json: Print each line as a JSON object.
+        ended: Whether nothing more will be written.
+    """
+    import msgspec
+
+    after, wait_s = (-lines if lines else 0), 0.0
+    while True:
+        last = ended()
+        page = read(after, 0.0 if last else wait_s)
+        for line in page:
+            if as_json:
+                typer.echo(msgspec.json.encode(line).decode())
+            else:
+                when = time.strftime("%H:%M:%S", time.localtime(line.time))
+                typer.echo(f"{when} {words(line)}")
+        if not follow or (last and not page):
+            return
+        after = page[-1].seq if page else max(after, 0)
+        wait_s = FOLLOW_WAIT_S
 
 
 def connected(ray_address: str) -> Session:

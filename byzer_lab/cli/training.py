@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from byzer_lab.cli.options import AsJson, Command, File, RayAddress, pairs_of, with_file
-from byzer_lab.cli.output import Progress, connected, print_json, print_table
+from byzer_lab.cli.output import Progress, connected, print_json, print_log, print_table
 from byzer_lab.jobs import ENDED, KINDS, JobRecord
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 jobs = typer.Typer(no_args_is_help=True)
-FOLLOW_WAIT_S = 20.0
 COLUMNS = ("job", "kind", "state", "step", "loss", "tokens/s", "attempt", "left")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The job's name.", show_default=False)]
 
@@ -169,23 +167,15 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """What a job wrote; secrets are not in it."""
-    import msgspec
-
     gateway = connected(ray_address).gateway
-    after, wait_s = (-lines if lines else 0), 0.0
-    while True:
-        ended = gateway.job(name).state in ENDED
-        page = gateway.job_log(name, after=after, wait=0.0 if ended else wait_s)
-        for line in page:
-            if as_json:
-                typer.echo(msgspec.json.encode(line).decode())
-            else:
-                when = time.strftime("%H:%M:%S", time.localtime(line.time))
-                typer.echo(f"{when}  {line.text}")
-        if not follow or (ended and not page):
-            return
-        after = page[-1].seq if page else max(after, 0)
-        wait_s = FOLLOW_WAIT_S
+    print_log(
+        lambda after, wait_s: gateway.job_log(name, after=after, wait=wait_s),
+        lambda line: f" {line.text}",
+        lines=lines,
+        follow=follow,
+        as_json=as_json,
+        ended=lambda: gateway.job(name).state in ENDED,
+    )
 
 
 @jobs.command(cls=Command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -9,8 +10,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from byzer_lab.bounds import NAME_PATTERN
-from byzer_lab.client.http import options, unreachable
+from byzer_lab.client.http import options, path_of, unreachable
 from byzer_lab.client.training.gateway import WAIT_S, JobGateway, LogPage
 from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.config import absolute_path
@@ -155,14 +155,4 @@ class GatewayClient(JobGateway):
             ) from error
 
 
-def _path(name: str, rest: str = "") -> str:
-    """Path of a deployment.
-
-    Raises:
-        ModelNotFoundError: No deployment can have that name, and a path could mean another page.
-    """
-    if not NAME_PATTERN.fullmatch(name):
-        raise ModelNotFoundError(
-            f"There is no deployment {name!r}; names have letters, digits, '.', '_' and '-' only."
-        )
-    return f"/api/deployments/{name}{rest}"
+_path = functools.partial(path_of, "deployment", missing=ModelNotFoundError)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
-from byzer_lab.bounds import NAME_PATTERN
+from byzer_lab.client.http import path_of
 from byzer_lab.config import absolute_path
-from byzer_lab.errors import NotFoundError
 from byzer_lab.jobs import JobPoint, JobRecord, JobSpec
 from byzer_lab.records import LogLine
 from byzer_lab.secrets import conceal
@@ -126,14 +126,4 @@ def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _path(name: str, rest: str = "") -> str:
-    """Path of a job.
-
-    Raises:
-        NotFoundError: No job can have that name, and a path could mean another page.
-    """
-    if not NAME_PATTERN.fullmatch(name):
-        raise NotFoundError(
-            f"There is no job {name!r}; names have letters, digits, '.', '_' and '-' only."
-        )
-    return f"/api/jobs/{name}{rest}"
+_path = functools.partial(path_of, "job")
