@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import traceback
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError, describe
 from byzer_lab.jobs import JobEnd, JobSpec
 from byzer_lab.training.channel import Channel
+from byzer_lab.training.saving import is_full
 
 Run = Callable[[JobSpec, Channel], JobEnd]
 """Does a job and returns how it ended. A job that is started again goes on from its newest
@@ -23,7 +23,6 @@ _CODE = {
     "convert": "byzer_lab.training.converting:run",
     "evaluate": "byzer_lab.training.evaluating:run",
 }
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def find_code(kind: str) -> Run:
@@ -72,7 +71,7 @@ def run_job(spec: JobSpec, channel: Channel) -> JobEnd:
 
 
 def _in_a_sentence(spec: JobSpec, error: Exception) -> ByzerLabError:
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and is_full(error):
         return EngineError(
             f"The disk of {error.filename or spec.folder!r} is full; free some space, then resume "
             "the job: its earlier checkpoints are kept."

@@ -15,6 +15,7 @@ from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError, de
 from byzer_lab.training.parameters.target import MANIFEST
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Libraries that write weights have exceptions of their own, which only quote the system's words.
 _FULL_WORDS = (
     *("No space left on device", "os error 28", "Disk quota exceeded"),
@@ -68,17 +69,40 @@ def explained(target: Path, error: Exception) -> ByzerLabError:
         target: What was to be saved.
         error: The system's or a library's.
     """
-    words = describe(error)
-    full = isinstance(error, OSError) and error.errno in _FULL
-    if full or any(part in words for part in _FULL_WORDS):
-        free = _free_mib(target)
-        return EngineError(
-            f"The disk is full: {str(target)!r} can't be saved, with {free} MiB free. Make room "
-            "and resume the job; what was saved before is still there."
-        )
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return _unwritable(target, error)
-    return EngineError(f"{str(target)!r} can't be saved: {words}")
+    fault = disk_fault(error)
+    if fault is None:
+        return EngineError(f"{str(target)!r} can't be saved: {describe(error)}")
+    if not is_full(fault):
+        return _unwritable(target, fault)
+    free = _free_mib(target)
+    return EngineError(
+        f"The disk is full: {str(target)!r} can't be saved, with {free} MiB free. Make room "
+        "and resume the job; what was saved before is still there."
+    )
+
+
+def disk_fault(error: BaseException) -> OSError | None:
+    """The system's refusal to write that an exception tells of, itself or by what caused it.
+
+    Args:
+        error: The system's or a library's.
+    """
+    chain: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in chain:
+        chain.append(at)
+        at = at.__cause__ or at.__context__
+    for one in chain:
+        if isinstance(one, OSError) and one.errno in (*_FULL, *_FORBIDDEN):
+            return one
+    if any(part in describe(one) for one in chain for part in _FULL_WORDS):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return error.errno in _FULL
 
 
 def _replace(part: Path, target: Path) -> None:
@@ -97,7 +121,7 @@ def _replace(part: Path, target: Path) -> None:
 
 def _unwritable(target: Path, error: OSError) -> ByzerLabError:
     reason = error.strerror or describe(error)
-    if error.errno in _FULL:
+    if is_full(error):
         return explained(target, error)
     return InvalidRequestError(
         f"The folder {str(target)!r} can't be made: {reason}. Choose another one, or change the "

@@ -13,7 +13,7 @@ from byzer_lab.training.pretrain import checkpoints
 from byzer_lab.training.pretrain.progress import Totals
 from byzer_lab.training.pretrain.runtime import Place, gathered
 from byzer_lab.training.pretrain.schedule import Schedule
-from byzer_lab.training.saving import explained, whole_folder, write_manifest
+from byzer_lab.training.saving import disk_fault, explained, whole_folder, write_manifest
 from byzer_lab.training.tokenizers import read_tokenizer
 
 
@@ -143,6 +143,5 @@ def _random_file(rank: int) -> str:
 
 def _of_saving(target: Path, error: Exception) -> Exception:
     """A disk's error in one sentence; a lost rank's as it is, because another try mends it."""
-    found = explained(target, error)
-    lost = isinstance(error, RuntimeError) and "disk is full" not in found.message
-    return error if lost or isinstance(error, ByzerLabError) else found
+    lost = isinstance(error, RuntimeError) and disk_fault(error) is None
+    return error if lost or isinstance(error, ByzerLabError) else explained(target, error)

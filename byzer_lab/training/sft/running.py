@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from transformers import PrinterCallback
 from transformers.utils import logging
 
 from byzer_lab.engines.precision import set_threads
-from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError, describe
+from byzer_lab.errors import ByzerLabError, EngineError, InvalidRequestError
 from byzer_lab.jobs import JobEnd, JobReport, JobSpec
 from byzer_lab.training.channel import Channel
 from byzer_lab.training.data.encoding import Shape
@@ -24,14 +23,11 @@ from byzer_lab.training.distributed import Loop, run_on_workers
 from byzer_lab.training.parameters.target import FINAL, made_by
 from byzer_lab.training.parameters.trainer import Training
 from byzer_lab.training.reporting import Reporter, print_metrics
-from byzer_lab.training.saving import explained
+from byzer_lab.training.saving import disk_fault, explained
 from byzer_lab.training.sft.arguments import LOGS, MODELS, Plan
 from byzer_lab.training.sft.checkpoints import newest, remove_broken, step_of
 from byzer_lab.training.sft.final import save_final
 from byzer_lab.training.sft.loading import Base, read_base
-
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-_DISK_WORDS = ("No space left", "os error 28", "Disk quota", "file write failed", "unexpected pos")
 
 
 def run_job(spec: JobSpec, parameters: Training, channel: Channel, loop: Loop) -> JobEnd:
@@ -244,14 +240,5 @@ def _in_words(error: Exception, folder: Path) -> Exception:
             "The GPU's memory is full. Lower per_device_train_batch_size or max_seq_length, set "
             "gradient_checkpointing to true, or take the method qlora."
         )
-    chain: list[BaseException] = []
-    at: BaseException | None = error
-    while at is not None and at not in chain:
-        chain.append(at)
-        at = at.__cause__ or at.__context__
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in _DISK:
-            return explained(folder, one)
-    if any(words in describe(one) for one in chain for words in _DISK_WORDS):
-        return explained(folder, OSError(errno.ENOSPC, "No space left on device"))
-    return error
+    fault = disk_fault(error)
+    return error if fault is None else explained(folder, fault)
