@@ -38,6 +38,7 @@ GROUND = {
     "speech",
     "tagged_calls",
     "types",
+    "vectors",
     "web",
     "worker_calls",
     "worker_client",

@@ -18,16 +18,13 @@ from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.routing import Attempts, Choice, Router
 from byzer_lab.types import (
     Chunk,
-    EmbedAnswer,
-    EmbedRequest,
     GenerateRequest,
-    RerankAnswer,
-    RerankRequest,
     TemplateAnswer,
     TemplateRequest,
     TokenizeAnswer,
     TokenizeRequest,
 )
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 from byzer_lab.worker_calls import (
     PASSED_OVER,
     Answer,

@@ -16,7 +16,8 @@ from byzer_lab.client.types import LLMRequest, LLMResponse
 from byzer_lab.errors import InvalidRequestError
 from byzer_lab.generation import plain_name
 from byzer_lab.schema import given_twice
-from byzer_lab.types import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest, Usage
+from byzer_lab.types import Usage
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 
 T = TypeVar("T")
 A = TypeVar("A")

@@ -9,16 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 from byzer_lab.schema import ParameterInfo
 from byzer_lab.types import (
     Chunk,
-    EmbedAnswer,
-    EmbedRequest,
     GenerateRequest,
-    RerankAnswer,
-    RerankRequest,
     TemplateAnswer,
     TemplateRequest,
     TokenizeAnswer,
     TokenizeRequest,
 )
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from byzer_lab.providers.ending import shapes
 from byzer_lab.providers.settings import Settings
 from byzer_lab.providers.vectors import Part, as_bytes, embed_in_parts
 from byzer_lab.schema import parameter
-from byzer_lab.types import EmbedAnswer, EmbedRequest
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from byzer_lab.errors import InvalidRequestError, ProviderError
-from byzer_lab.types import EmbedAnswer, EmbedRequest, ProviderFacts
+from byzer_lab.types import ProviderFacts
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 
 if TYPE_CHECKING:
     from byzer_lab.providers.base import Provider

@@ -34,16 +34,13 @@ from byzer_lab.records import Load
 from byzer_lab.secrets import Redactor
 from byzer_lab.types import (
     Chunk,
-    EmbedAnswer,
-    EmbedRequest,
     GenerateRequest,
-    RerankAnswer,
-    RerankRequest,
     TemplateAnswer,
     TemplateRequest,
     TokenizeAnswer,
     TokenizeRequest,
 )
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 from byzer_lab.web import NO_WAIT, json_response, read_body, while_connected
 from byzer_lab.workers.admission import Admission
 from byzer_lab.workers.streaming import coalesced, timed

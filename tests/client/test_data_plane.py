@@ -14,7 +14,8 @@ from byzer_lab.cluster.runtime import Runtime
 from byzer_lab.errors import NotReadyError, WorkerLostError
 from byzer_lab.records import Endpoint, Route
 from byzer_lab.routing import Router
-from byzer_lab.types import EmbedRequest, GenerateRequest
+from byzer_lab.types import GenerateRequest
+from byzer_lab.vectors import EmbedRequest
 
 GOING_DOWN = b'{"error":{"code":"not_ready","message":"This worker is going down."}}'
 REFUSAL = b"HTTP/1.1 503 No\r\nContent-Length: %d\r\n\r\n" % len(GOING_DOWN) + GOING_DOWN

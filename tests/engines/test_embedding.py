@@ -19,7 +19,7 @@ from byzer_lab.errors import (
     EngineError,
     InvalidRequestError,
 )
-from byzer_lab.types import EmbedAnswer, RerankRequest
+from byzer_lab.vectors import EmbedAnswer, RerankRequest
 from tests.support.encoders import CONTEXT, embed, load_encoder, vectors
 
 WORDS = ["the", "quick", "brown", "fox", "lazy", "dog", "panda", "bear", "models", "tables"]

@@ -17,7 +17,8 @@ from byzer_lab.engines.base import EngineConfig
 from byzer_lab.engines.families import make_engine
 from byzer_lab.engines.llama_cpp import LlamaCppEmbeddingEngine
 from byzer_lab.errors import EngineError, InvalidRequestError
-from byzer_lab.types import EmbedAnswer, EmbedRequest, TokenizeRequest
+from byzer_lab.types import TokenizeRequest
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 from tests.support.bert_gguf import write_bert_gguf
 from tests.support.encoders import vectors
 

@@ -16,7 +16,6 @@ from byzer_lab.errors import (
     ProviderUnavailableError,
 )
 from byzer_lab.types import (
-    EmbedRequest,
     GenerateRequest,
     ImagePart,
     ImageUrl,
@@ -24,6 +23,7 @@ from byzer_lab.types import (
     Sampling,
     TextPart,
 )
+from byzer_lab.vectors import EmbedRequest
 from tests.providers.dialects import gemini_events, gemini_piece
 from tests.providers.wire import KEY, asked, chunks, question, text
 from tests.support.scripted_http import answer

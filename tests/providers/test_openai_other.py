@@ -13,7 +13,7 @@ import pytest
 from byzer_lab.engines.base import Embeds, Generates
 from byzer_lab.errors import InvalidRequestError, ProviderError, ProviderUnavailableError
 from byzer_lab.providers.vectors import shared
-from byzer_lab.types import EmbedRequest
+from byzer_lab.vectors import EmbedRequest
 from tests.providers.wire import KEY, asked, chunks, question
 from tests.support.scripted_http import Reply, answer
 

@@ -28,15 +28,8 @@ from byzer_lab.sql.commands.running import Runner, Way
 from byzer_lab.sql.commands.session import SqlSession
 from byzer_lab.sql.models.ask import ClusterModels
 from byzer_lab.sql.models.store import AnswerStore
-from byzer_lab.types import (
-    Chunk,
-    EmbedAnswer,
-    EmbedRequest,
-    GenerateRequest,
-    RerankAnswer,
-    RerankRequest,
-    Usage,
-)
+from byzer_lab.types import Chunk, GenerateRequest, Usage
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 from byzer_lab.web import bind, make_app, make_server, url_of
 from byzer_lab.workers.admission import Admission
 from byzer_lab.workers.endpoint import worker_routes

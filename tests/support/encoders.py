@@ -12,7 +12,7 @@ import numpy as np
 from byzer_lab.engines.base import EngineConfig, LoadProgress
 from byzer_lab.engines.families import make_engine
 from byzer_lab.engines.sentence_transformers import EmbeddingEngine
-from byzer_lab.types import EmbedAnswer, EmbedRequest
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 
 CONTEXT = 64
 CORPUS = [

@@ -10,17 +10,8 @@ from typing import Any
 import msgspec
 
 from byzer_lab.engines.base import EngineConfig, ReportProgress
-from byzer_lab.types import (
-    Chunk,
-    EmbedAnswer,
-    EmbedRequest,
-    GenerateRequest,
-    RerankAnswer,
-    RerankRequest,
-    TokenLogprob,
-    ToolCallDelta,
-    Usage,
-)
+from byzer_lab.types import Chunk, GenerateRequest, TokenLogprob, ToolCallDelta, Usage
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 
 
 class TalkingEngine:

@@ -15,7 +15,8 @@ from byzer_lab.engines.sentence_transformers.batching import MicroBatches, Optio
 from byzer_lab.engines.sentence_transformers.requests import check_texts, options_of
 from byzer_lab.errors import EngineError, InvalidRequestError
 from byzer_lab.schema import ParameterInfo, describe_parameters
-from byzer_lab.types import EmbedAnswer, EmbedRequest, Usage
+from byzer_lab.types import Usage
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 
 if TYPE_CHECKING:
     from byzer_lab.engines.llama_cpp.encoder import Encoder

@@ -20,7 +20,8 @@ from byzer_lab.errors import (
     describe,
 )
 from byzer_lab.schema import ParameterInfo, describe_parameters, read_parameters
-from byzer_lab.types import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest, Usage
+from byzer_lab.types import Usage
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 
 if TYPE_CHECKING:
     from byzer_lab.engines.sentence_transformers.loading import TokenCounter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byzer_lab.engines.sentence_transformers.batching import Options
 from byzer_lab.errors import InvalidRequestError
-from byzer_lab.types import EmbedRequest, RerankRequest
+from byzer_lab.vectors import EmbedRequest, RerankRequest
 
 SHORTEST = 4
 """Tokens that a text is cut to at least: its first and last are the model's own."""

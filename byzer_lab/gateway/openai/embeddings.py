@@ -15,7 +15,7 @@ from byzer_lab.gateway.handling import Handler
 from byzer_lab.gateway.openai import shapes
 from byzer_lab.gateway.openai.reading import refused
 from byzer_lab.gateway.service import Exchange
-from byzer_lab.types import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 from byzer_lab.web import json_response
 
 MOST_TEXTS = 2048

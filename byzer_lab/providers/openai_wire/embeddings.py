@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from byzer_lab.providers.ending import shapes
 from byzer_lab.providers.vectors import Part, as_bytes, embed_in_parts
-from byzer_lab.types import EmbedAnswer, EmbedRequest, ProviderFacts
+from byzer_lab.types import ProviderFacts
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 
 if TYPE_CHECKING:
     from byzer_lab.providers.openai_wire.engine import OpenAIWire

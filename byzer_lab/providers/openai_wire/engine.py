@@ -18,7 +18,8 @@ from byzer_lab.providers.openai_wire.transcriptions import transcribe
 from byzer_lab.providers.presets import Preset, Structured, preset_of_host
 from byzer_lab.providers.settings import Settings
 from byzer_lab.schema import parameter
-from byzer_lab.types import Chunk, EmbedAnswer, EmbedRequest, GenerateRequest
+from byzer_lab.types import Chunk, GenerateRequest
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest
 
 PATHS = ("/chat/completions", "/text/chatcompletion_pro", "/text/chatcompletion_v2", "/embeddings")
 """Ends of addresses that name one call instead of the place of all."""

@@ -22,7 +22,8 @@ from byzer_lab.records import DeploymentRecord, Route
 from byzer_lab.sql.models.pump import Ask
 from byzer_lab.sql.models.questions import Question
 from byzer_lab.sql.models.store import Answer
-from byzer_lab.types import EmbedAnswer, EmbedRequest, GenerateRequest, RerankAnswer, RerankRequest
+from byzer_lab.types import GenerateRequest
+from byzer_lab.vectors import EmbedAnswer, EmbedRequest, RerankAnswer, RerankRequest
 from byzer_lab.worker_calls import AsyncDataPlane
 
 
